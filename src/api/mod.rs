@@ -1,0 +1,5 @@
+//! The wire contract: what clients send and receive. Typed where we read; what we do not read passes through.
+
+pub mod chat;
+pub mod models;
+pub mod usage;
