@@ -192,7 +192,8 @@ impl Error {
         let (_, code, r#type) = self.code.row();
         let error = Inner { message: &self.message, r#type, param: self.param.as_deref(), code, details: self.details.as_ref() };
         // Serialising strings and a `Value` cannot fail; the fallback keeps the shape without a panic path.
-        serde_json::to_string(&Body { error, code }).unwrap_or_else(|_| r#"{"error":{"message":"","code":"server_error"},"code":"server_error"}"#.to_owned())
+        serde_json::to_string(&Body { error, code })
+            .unwrap_or_else(|_| r#"{"error":{"message":"","code":"server_error"},"code":"server_error"}"#.to_owned())
     }
 
     /// Headers that belong to the failure: `retry-after` (whole seconds, rounded up), `retry-after-ms`, `x-should-retry`.
@@ -224,7 +225,10 @@ mod tests {
     fn body_has_the_contract_shape() {
         let error = Error::invalid("model", "model must be a string");
         let body: Value = serde_json::from_str(&error.body()).unwrap();
-        assert_eq!(body, json!({"error": {"message": "model must be a string", "type": "invalid_request_error", "param": "model", "code": "validation_error", "details": null}, "code": "validation_error"}));
+        assert_eq!(
+            body,
+            json!({"error": {"message": "model must be a string", "type": "invalid_request_error", "param": "model", "code": "validation_error", "details": null}, "code": "validation_error"})
+        );
         assert_eq!(error.status(), 400);
     }
 
