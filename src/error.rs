@@ -74,9 +74,12 @@ impl Code {
     }
 }
 
-/// A failure on its way to a client.
+/// A failure on its way to a client. One pointer wide: most functions never fail.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Error {
+pub struct Error(Box<Parts>);
+
+#[derive(Clone, Debug, PartialEq)]
+struct Parts {
     code: Code,
     status: u16,
     message: String,
@@ -108,12 +111,13 @@ struct Inner<'a> {
 impl Error {
     /// A failure with the code's own status.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, status: code.row().0, message: message.into(), param: None, details: None, retry_after_ms: None, cause: None }
+        let (status, ..) = code.row();
+        Self(Box::new(Parts { code, status, message: message.into(), param: None, details: None, retry_after_ms: None, cause: None }))
     }
 
     /// A 400 that names the field.
     pub fn invalid(param: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { param: Some(param.into()), ..Self::new(Code::Validation, message) }
+        Self::new(Code::Validation, message).with_param(param)
     }
 
     /// A 400 for a body that is not the JSON we need; says where.
@@ -130,67 +134,67 @@ impl Error {
     /// Another status than the code's own: an upstream's failure keeps its class.
     #[must_use]
     pub fn with_status(mut self, status: u16) -> Self {
-        self.status = status;
+        self.0.status = status;
         self
     }
 
     /// The field that is to blame.
     #[must_use]
     pub fn with_param(mut self, param: impl Into<String>) -> Self {
-        self.param = Some(param.into());
+        self.0.param = Some(param.into());
         self
     }
 
     /// Machine-readable particulars, such as `{scope, limit, used, resets_at}`.
     #[must_use]
     pub fn with_details(mut self, details: Value) -> Self {
-        self.details = Some(details);
+        self.0.details = Some(details);
         self
     }
 
     /// When trying again makes sense, in milliseconds from now.
     #[must_use]
     pub fn with_retry_after_ms(mut self, ms: u64) -> Self {
-        self.retry_after_ms = Some(ms);
+        self.0.retry_after_ms = Some(ms);
         self
     }
 
     /// A note for the log. Must hold no secret.
     #[must_use]
     pub fn with_cause(mut self, cause: impl Into<String>) -> Self {
-        self.cause = Some(cause.into());
+        self.0.cause = Some(cause.into());
         self
     }
 
     /// The code.
     pub fn code(&self) -> Code {
-        self.code
+        self.0.code
     }
 
     /// The code as clients see it, such as `rate_limited`.
     pub fn name(&self) -> &'static str {
-        self.code.row().1
+        self.0.code.row().1
     }
 
     /// The HTTP status.
     pub fn status(&self) -> u16 {
-        self.status
+        self.0.status
     }
 
     /// The sentence for the client.
     pub fn message(&self) -> &str {
-        &self.message
+        &self.0.message
     }
 
     /// The note for the log, if any.
     pub fn cause(&self) -> Option<&str> {
-        self.cause.as_deref()
+        self.0.cause.as_deref()
     }
 
     /// The JSON body; also the `data:` of an error event in a stream.
     pub fn body(&self) -> String {
-        let (_, code, r#type) = self.code.row();
-        let error = Inner { message: &self.message, r#type, param: self.param.as_deref(), code, details: self.details.as_ref() };
+        let (_, code, r#type) = self.0.code.row();
+        let error = Inner { message: &self.0.message, r#type, param: self.0.param.as_deref(), code, details: self.0.details.as_ref() };
         // Serialising strings and a `Value` cannot fail; the fallback keeps the shape without a panic path.
         serde_json::to_string(&Body { error, code })
             .unwrap_or_else(|_| r#"{"error":{"message":"","code":"server_error"},"code":"server_error"}"#.to_owned())
@@ -199,12 +203,12 @@ impl Error {
     /// Headers that belong to the failure: `retry-after` (whole seconds, rounded up), `retry-after-ms`, `x-should-retry`.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = Vec::new();
-        if let Some(ms) = self.retry_after_ms {
+        if let Some(ms) = self.0.retry_after_ms {
             headers.push(("retry-after", ms.div_ceil(1000).max(1).to_string()));
             headers.push(("retry-after-ms", ms.to_string()));
         }
         // The OpenAI SDKs would retry these: a spent budget does not come back within a retry, and a conflict is final.
-        if matches!(self.code, Code::QuotaExceeded | Code::Conflict) {
+        if matches!(self.0.code, Code::QuotaExceeded | Code::Conflict) {
             headers.push(("x-should-retry", "false".to_owned()));
         }
         headers

@@ -14,7 +14,10 @@
 //! that reaches for it does not compile.
 
 pub mod api;
+pub mod auth;
+pub mod cache;
 pub mod error;
 pub mod provider;
+pub mod secrets;
 pub mod sse;
 pub mod user;

@@ -1,0 +1,9 @@
+//! Who is calling: credentials, API keys, tokens. Bytes and time come in, a `Principal` or an error goes out.
+//!
+//! Always holds: identity comes from a verified token alone; an algorithm is fixed by the key, never by a header.
+
+pub mod api_key;
+pub mod bearer;
+pub mod ip_limit;
+pub mod mint;
+pub mod token;

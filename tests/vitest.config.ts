@@ -1,0 +1,21 @@
+// Which suites `npm test` runs against the built Worker, and in what order.
+// Always holds: one gateway, started once, serves every file of a project (each test makes its own Behest project in it);
+// what starts, kills or floods gateways of its own runs afterwards, one file at a time, so that it disturbs no measured bound.
+// Absent: retries. A test that fails once has found something.
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+const root = fileURLToPath(new URL(".", import.meta.url));
+const ALONE = ["worker/durability.test.ts", "worker/limit-under-load.test.ts", "worker/disconnect.test.ts", "worker/ip-limit.test.ts"];
+const shared = { root, globalSetup: ["support/shared-gateway.ts"], testTimeout: 30_000, hookTimeout: 60_000, teardownTimeout: 15_000 };
+
+export default defineConfig({
+  root,
+  test: {
+    maxWorkers: 2,
+    projects: [
+      { test: { ...shared, name: "together", include: ["**/*.test.ts"], exclude: ALONE, sequence: { groupOrder: 0 } } },
+      { test: { ...shared, name: "alone", include: ALONE, fileParallelism: false, sequence: { groupOrder: 1 } } },
+    ],
+  },
+});
