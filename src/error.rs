@@ -4,11 +4,11 @@
 //! the body is `{"error":{message,type,param,code,details},"code":…}`; nothing internal is in a `ServerError`.
 //! Absent on purpose: anything about how a response is sent (`edge`) and CORS (`cors`).
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What went wrong, in the words of the wire contract (section 6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Code {
     /// 400: the request is malformed; `param` names the field.
     Validation,
@@ -75,10 +75,11 @@ impl Code {
 }
 
 /// A failure on its way to a client. One pointer wide: most functions never fail.
-#[derive(Clone, Debug, PartialEq)]
+/// It travels whole between an object and the Worker; a client sees `body` only.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Error(Box<Parts>);
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Parts {
     code: Code,
     status: u16,
@@ -126,9 +127,17 @@ impl Error {
         Self::new(Code::Validation, format!("{what} is not valid JSON at {place}: {}", strip_place(&error.to_string())))
     }
 
+    /// A 400 for JSON that is valid but not what a field takes; `param` is the field's path.
+    pub fn field(error: &serde_path_to_error::Error<serde_json::Error>) -> Self {
+        let (path, why) = (error.path().to_string(), error.inner().to_string());
+        // A missing or unknown field has no path of its own: serde names it in back-quotes.
+        let param = if path == "." { why.split('`').nth(1).unwrap_or("body").to_owned() } else { path };
+        Self::invalid(&param, format!("{param}: {why}."))
+    }
+
     /// A 500. `cause` is for the log and must hold no secret.
     pub fn server(cause: impl Into<String>) -> Self {
-        Self { cause: Some(cause.into()), ..Self::new(Code::ServerError, "The gateway failed. Quote the request id when you report this.") }
+        Self::new(Code::ServerError, "The gateway failed. Quote the request id when you report this.").with_cause(cause)
     }
 
     /// Another status than the code's own: an upstream's failure keeps its class.
@@ -184,6 +193,11 @@ impl Error {
     /// The sentence for the client.
     pub fn message(&self) -> &str {
         &self.0.message
+    }
+
+    /// Machine-readable particulars, if any.
+    pub fn details(&self) -> Option<&Value> {
+        self.0.details.as_ref()
     }
 
     /// The note for the log, if any.

@@ -16,8 +16,18 @@
 pub mod api;
 pub mod auth;
 pub mod cache;
+pub mod catalog;
+pub mod config;
+pub mod cors;
+pub mod directory;
+#[cfg(target_arch = "wasm32")]
+mod edge;
+pub mod egress;
 pub mod error;
+pub mod json;
+pub mod project;
 pub mod provider;
+pub mod route;
 pub mod secrets;
 pub mod sse;
 pub mod user;

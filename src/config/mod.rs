@@ -1,0 +1,100 @@
+//! What an owner configures: the project, its settings, keys and providers, as one snapshot.
+//!
+//! Always holds: a snapshot is complete and consistent; secrets in it are sealed. The Project object owns it,
+//! KV carries it to the isolates. Absent on purpose: how it is stored or fetched (`project`, `edge::snapshots`).
+
+pub mod model;
+pub mod money;
+pub mod patch;
+pub mod provider;
+pub mod settings;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use provider::ProviderConfig;
+pub use settings::Settings;
+
+/// Version of the snapshot's form in KV.
+pub const SNAPSHOT_VERSION: u32 = 1;
+/// The one tenant every deployment begins with.
+pub const DEFAULT_TENANT: &str = "tnt_default";
+
+/// A project as the admin routes show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Project {
+    /// `proj_…`.
+    pub id: String,
+    /// `tnt_…`.
+    pub tenant_id: String,
+    /// Unique in the deployment; lower-case letters, digits and dashes.
+    pub slug: String,
+    /// For people.
+    pub name: String,
+    /// Whether tokens are minted and served.
+    pub status: Status,
+    /// Epoch seconds.
+    pub created_at: u64,
+}
+
+/// Whether a project is served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Served.
+    #[default]
+    Active,
+    /// Every mint and every request is 403.
+    Suspended,
+}
+
+/// An API key as lists show it: nothing that opens a door.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyInfo {
+    /// `key_…`.
+    pub id: String,
+    /// For people.
+    pub name: String,
+    /// The last four digits.
+    pub last4: String,
+    /// `mint`, `mint:admin`, `chat:server`.
+    pub capabilities: Vec<String>,
+    /// Epoch seconds.
+    pub created_at: u64,
+    /// Epoch seconds; absent = never.
+    #[serde(default)]
+    pub expires_at: Option<u64>,
+    /// The index its record has in KV. Never shown.
+    pub index: String,
+}
+
+/// Everything about one project that an isolate needs to serve it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Form version.
+    pub v: u32,
+    /// The project.
+    pub project: Project,
+    /// Its settings.
+    #[serde(default)]
+    pub settings: Settings,
+    /// Providers by name.
+    #[serde(default)]
+    pub providers: BTreeMap<String, ProviderConfig>,
+    /// API keys by id.
+    #[serde(default)]
+    pub keys: BTreeMap<String, KeyInfo>,
+}
+
+impl Snapshot {
+    /// The KV name of a project's snapshot.
+    pub fn kv_name(project_id: &str) -> String {
+        format!("project:{project_id}")
+    }
+}
+
+/// The KV name of an API key's record.
+pub fn key_kv_name(index: &str) -> String {
+    format!("key:{index}")
+}

@@ -1,0 +1,219 @@
+//! A provider of a project: how it is written by an owner, kept (its secret sealed), shown, and made ready for use.
+//!
+//! Always holds: the API key is shown as its last four characters only; header values count as secrets too.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::auth::api_key::last4;
+use crate::config::settings::is_model_name;
+use crate::egress;
+use crate::error::{Error, Result};
+use crate::provider::{Kind, Secret, Target};
+use crate::secrets::{MasterKeys, NONCE_LEN, Purpose, Sealed};
+
+/// Headers an owner may not set: they are the gateway's or the connection's.
+const RESERVED_HEADERS: [&str; 8] =
+    ["host", "content-length", "transfer-encoding", "connection", "cookie", "authorization", "content-type", "accept-encoding"];
+
+/// A provider as it is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProviderConfig {
+    /// Its dialect.
+    pub kind: Kind,
+    /// What stands before the dialect's own path; absent = the kind's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    /// Models it serves, if the owner listed them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models: Option<Vec<String>>,
+    /// The key's last four characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last4: Option<String>,
+    /// Names of the extra headers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub header_names: Vec<String>,
+    /// Key and header values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<Sealed>,
+    /// Epoch seconds.
+    pub created_at: u64,
+}
+
+/// What is sealed.
+#[derive(Serialize, Deserialize)]
+struct Secrets {
+    api_key: Option<String>,
+    headers: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    kind: String,
+    #[serde(default)]
+    api_key: Option<String>,
+    #[serde(default)]
+    base_url: Option<String>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    #[serde(default)]
+    models: Option<Vec<String>>,
+}
+
+/// What sealing a provider needs.
+pub struct Sealing<'a> {
+    /// The deployment's master keys.
+    pub masters: &'a MasterKeys,
+    /// Fresh random bytes.
+    pub nonce: [u8; NONCE_LEN],
+    /// Whether private addresses are allowed.
+    pub allow_private: bool,
+    /// Epoch seconds.
+    pub now_s: u64,
+}
+
+impl ProviderConfig {
+    /// Reads the body of `PUT …/providers/{name}` and seals its secrets.
+    ///
+    /// # Errors
+    /// 400 that names the field.
+    pub fn parse(body: &[u8], project_id: &str, name: &str, sealing: &Sealing) -> Result<Self> {
+        let value: Value = serde_json::from_slice(body).map_err(|e| Error::json("The body", &e))?;
+        let body: Body = serde_path_to_error::deserialize(value).map_err(|e| Error::field(&e))?;
+        check_name(name)?;
+        let kind = Kind::parse(&body.kind)?;
+        let base_url = base_url(kind, body.base_url, sealing.allow_private)?;
+        check_secrets(kind, body.api_key.as_deref(), &body.headers)?;
+        if body.models.iter().flatten().any(|m| !is_model_name(m)) {
+            return Err(Error::invalid("models", "models: a model's name has 1 to 256 characters and no control characters."));
+        }
+        let last4 = body.api_key.as_deref().map(|key| last4(key).to_owned());
+        let header_names = body.headers.keys().cloned().collect();
+        let plain =
+            serde_json::to_vec(&Secrets { api_key: body.api_key, headers: body.headers }).map_err(|e| Error::server(e.to_string()))?;
+        let sealed =
+            sealing.masters.seal(Purpose::ProviderKeys, &context(project_id, name), sealing.nonce, &plain).map_err(Error::server)?;
+        Ok(Self { kind, base_url, models: body.models, last4, header_names, sealed: Some(sealed), created_at: sealing.now_s })
+    }
+
+    /// As the admin routes show it.
+    pub fn view(&self, name: &str) -> Value {
+        json!({
+            "object": "provider", "name": name, "kind": self.kind, "base_url": self.base_url, "models": self.models,
+            "headers": self.header_names, "last4": self.last4, "created_at": self.created_at,
+        })
+    }
+
+    /// Opens the secrets and points at a model.
+    ///
+    /// # Errors
+    /// A server error when the secrets do not decrypt.
+    pub fn target(&self, masters: &MasterKeys, project_id: &str, name: &str, model: &str) -> Result<Target> {
+        let secrets = match &self.sealed {
+            Some(sealed) => {
+                let plain = masters.open(Purpose::ProviderKeys, &context(project_id, name), sealed).map_err(Error::server)?;
+                serde_json::from_slice(&plain).map_err(|_| Error::server("a provider's secrets are damaged"))?
+            }
+            None => Secrets { api_key: None, headers: BTreeMap::new() },
+        };
+        Ok(Target {
+            provider: name.to_owned(),
+            kind: self.kind,
+            base_url: self.base_url.clone().or_else(|| self.kind.default_base_url().map(str::to_owned)).unwrap_or_default(),
+            api_key: secrets.api_key.map(Secret::new),
+            headers: secrets.headers.into_iter().collect(),
+            model: model.to_owned(),
+        })
+    }
+}
+
+fn context(project_id: &str, name: &str) -> String {
+    format!("{project_id}/{name}")
+}
+
+fn check_name(name: &str) -> Result<()> {
+    let fine =
+        (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
+    if fine { Ok(()) } else { Err(Error::invalid("name", "A provider's name has 1 to 64 lower-case letters, digits, - or _.")) }
+}
+
+fn base_url(kind: Kind, given: Option<String>, allow_private: bool) -> Result<Option<String>> {
+    match given {
+        Some(text) => egress::check_base_url(&text, allow_private).map(|url| Some(url.as_str().trim_end_matches('/').to_owned())),
+        None if kind == Kind::Demo || kind.default_base_url().is_some() => Ok(None),
+        None => Err(Error::invalid("base_url", "base_url is required for this kind: what stands before /chat/completions.")),
+    }
+}
+
+fn check_secrets(kind: Kind, api_key: Option<&str>, headers: &BTreeMap<String, String>) -> Result<()> {
+    match api_key {
+        None if kind == Kind::OpenAi => return Err(Error::invalid("api_key", "api_key is required for this kind.")),
+        Some(key) if key.len() < 8 || key.len() > 4096 || !key.bytes().all(|b| b.is_ascii_graphic()) => {
+            return Err(Error::invalid("api_key", "api_key must be 8 to 4096 visible ASCII characters."));
+        }
+        _ => {}
+    }
+    for (name, value) in headers {
+        let path = format!("headers.{name}");
+        let token = !name.is_empty() && name.len() <= 128 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        if !token || RESERVED_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
+            return Err(Error::invalid(path, "This header's name is not allowed."));
+        }
+        if value.len() > 4096 || !value.bytes().all(|b| (b' '..=b'~').contains(&b)) {
+            return Err(Error::invalid(path, "A header's value must be at most 4096 printable ASCII characters."));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secrets::hex;
+
+    fn parse(body: &Value) -> Result<ProviderConfig> {
+        let masters = MasterKeys::parse(&hex(&[1; 32])).unwrap();
+        let sealing = Sealing { masters: &masters, nonce: [3; NONCE_LEN], allow_private: false, now_s: 5 };
+        ProviderConfig::parse(body.to_string().as_bytes(), "proj_1", "main", &sealing)
+    }
+
+    #[test]
+    fn the_secret_is_sealed_and_comes_back() {
+        let masters = MasterKeys::parse(&hex(&[1; 32])).unwrap();
+        let config = parse(&json!({"kind": "openai", "api_key": "sk-canary-0001", "headers": {"X-Team": "canary-2"}})).unwrap();
+        let kept = serde_json::to_string(&config).unwrap() + &config.view("main").to_string();
+        assert!(!kept.contains("canary"), "{kept}");
+        assert_eq!(config.view("main")["last4"], "0001");
+        let target = config.target(&masters, "proj_1", "main", "gpt").unwrap();
+        assert_eq!(target.api_key.unwrap().expose(), "sk-canary-0001");
+        assert_eq!(target.headers, [("X-Team".to_owned(), "canary-2".to_owned())]);
+        assert_eq!(target.base_url, "https://api.openai.com/v1");
+        assert!(config.target(&masters, "proj_2", "main", "gpt").is_err(), "moved to another project");
+    }
+
+    #[test]
+    fn bad_fields_are_named_and_secrets_are_not_repeated() {
+        for (param, body) in [
+            ("kind", json!({})),
+            ("kind", json!({"kind": "nope"})),
+            ("kind", json!({"kind": 1})),
+            ("extra", json!({"kind": "openai", "api_key": "sk-canary-0001", "extra": 1})),
+            ("api_key", json!({"kind": "openai"})),
+            ("api_key", json!({"kind": "openai", "api_key": "canary\n1234567"})),
+            ("api_key", json!({"kind": "openai", "api_key": 7})),
+            ("base_url", json!({"kind": "openai-compatible"})),
+            ("base_url", json!({"kind": "openai", "api_key": "sk-canary-0001", "base_url": "https://127.0.0.1/v1"})),
+            ("headers.host", json!({"kind": "demo", "headers": {"host": "x"}})),
+            ("headers.x", json!({"kind": "demo", "headers": {"x": "a\r\nb"}})),
+            ("models", json!({"kind": "demo", "models": [""]})),
+        ] {
+            let error = parse(&body).unwrap_err();
+            let rendered: Value = serde_json::from_str(&error.body()).unwrap();
+            assert_eq!((error.status(), &rendered["error"]["param"]), (400, &json!(param)), "{body} → {}", error.body());
+            assert!(!error.body().contains("canary"), "{}", error.body());
+        }
+    }
+}

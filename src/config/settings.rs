@@ -1,0 +1,247 @@
+//! A project's settings: the groups of the contract (section 9), typed, with their defaults.
+//!
+//! Always holds: an unknown or ill-typed field is refused with its path; what is not built yet is refused too,
+//! not silently kept. Absent on purpose: merge-patching (`patch`).
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::auth::mint::{MAX_TTL_S, MIN_TTL_S};
+use crate::config::money::Usd;
+use crate::cors::Origins;
+use crate::error::{Error, Result};
+
+/// Requests per minute of a project when its settings name none (contract section 7).
+pub const PROJECT_RPM: u64 = 60;
+/// Tokens per day of a user when the settings name none (contract section 7).
+pub const USER_TOKENS_PER_DAY: u64 = 1_000_000;
+/// How long a provider may be silent, before and within its answer, when the settings name no time.
+pub const TIMEOUT_MS: u64 = 60_000;
+/// Larger numbers do not survive JavaScript.
+const MAX_SAFE: u64 = (1 << 53) - 1;
+
+/// All settings. Missing = default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The model of requests that name none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_model: Option<String>,
+    /// Models users may name, exact or with one trailing `*`; absent = all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed_models: Option<Vec<String>>,
+    /// Browser origins that may read answers; absent = all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed_origins: Option<Origins>,
+    /// Lives of tokens.
+    pub token: TokenSettings,
+    /// Limits.
+    pub limits: Limits,
+    /// How models find providers.
+    pub routing: Routing,
+    /// Safety controls.
+    pub guardrails: Guardrails,
+    /// Threads.
+    pub memory: Memory,
+    /// Days that request rows and messages are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention_days: Option<NonZeroU64>,
+    /// Put in front of every chat as the first system message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system_prompt: Option<String>,
+}
+
+/// Lives of tokens, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TokenSettings {
+    /// When the mint request names none.
+    pub default_ttl: u64,
+    /// The longest a mint request may name.
+    pub max_ttl: u64,
+}
+
+impl Default for TokenSettings {
+    fn default() -> Self {
+        Self { default_ttl: 900, max_ttl: MAX_TTL_S }
+    }
+}
+
+/// Limits; absent = the contract's default (section 7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs, reason = "the names are the contract's and say it: per minute, per day, per month, US dollars")]
+pub struct Limits {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip_rpm: Option<NonZeroU64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project_rpm: Option<NonZeroU64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_rpm: Option<NonZeroU64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_concurrency: Option<NonZeroU64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_tokens_per_day: Option<NonZeroU64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_tokens_per_month: Option<NonZeroU64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project_tokens_per_day: Option<NonZeroU64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_usd_per_day: Option<Usd>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project_usd_per_day: Option<Usd>,
+}
+
+impl Limits {
+    /// Requests a user may make per minute: max(3, project / 10) unless set.
+    pub fn user_rpm(&self) -> u64 {
+        let project = self.project_rpm.map_or(PROJECT_RPM, NonZeroU64::get);
+        self.user_rpm.map_or((project / 10).max(3), NonZeroU64::get)
+    }
+
+    /// Tokens a user may spend per day.
+    pub fn user_tokens_per_day(&self) -> u64 {
+        self.user_tokens_per_day.map_or(USER_TOKENS_PER_DAY, NonZeroU64::get)
+    }
+
+    fn counts(&self) -> [(&'static str, Option<NonZeroU64>); 7] {
+        [
+            ("ip_rpm", self.ip_rpm),
+            ("project_rpm", self.project_rpm),
+            ("user_rpm", self.user_rpm),
+            ("user_concurrency", self.user_concurrency),
+            ("user_tokens_per_day", self.user_tokens_per_day),
+            ("user_tokens_per_month", self.user_tokens_per_month),
+            ("project_tokens_per_day", self.project_tokens_per_day),
+        ]
+    }
+}
+
+/// How models find providers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Routing {
+    /// Names users may use → the models they stand for.
+    pub aliases: BTreeMap<String, String>,
+    /// Not built yet: must be empty.
+    pub fallbacks: Value,
+    /// How long a provider may be silent, before and within its answer, in milliseconds.
+    pub timeout_ms: u64,
+    /// Not built yet: must be 0.
+    pub retries: u64,
+}
+
+impl Default for Routing {
+    fn default() -> Self {
+        Self { aliases: BTreeMap::new(), fallbacks: Value::Array(Vec::new()), timeout_ms: TIMEOUT_MS, retries: 0 }
+    }
+}
+
+/// Safety controls. Not built yet: only `disabled` is taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Guardrails {
+    /// Personal data.
+    pub pii: Guardrail,
+    /// Prompt injection.
+    pub sentinel: Guardrail,
+}
+
+/// One safety control.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Guardrail {
+    /// Only `disabled` for now.
+    pub mode: GuardrailMode,
+}
+
+/// What a safety control does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GuardrailMode {
+    /// Nothing.
+    #[default]
+    Disabled,
+}
+
+/// Threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Memory {
+    /// Whether `X-Thread-Id` remembers.
+    pub enabled: bool,
+    /// Most tokens of history a request is given; absent = what the model's context allows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<NonZeroU64>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { enabled: true, window: None }
+    }
+}
+
+impl Settings {
+    /// Reads settings, naming the path of what is wrong.
+    ///
+    /// # Errors
+    /// 400 with `param` = the path, such as `limits.user_rpm`.
+    pub fn from_value(value: Value) -> Result<Self> {
+        let settings: Self = serde_path_to_error::deserialize(value).map_err(|e| Error::field(&e))?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    fn check(&self) -> Result<()> {
+        let refuse = |path: &str, why: &str| Err(Error::invalid(path, format!("{path}: {why}.")));
+        if let Some((name, _)) = self.limits.counts().into_iter().find(|(_, n)| n.is_some_and(|n| n.get() > MAX_SAFE)) {
+            return refuse(&format!("limits.{name}"), "too large");
+        }
+        let ttl = MIN_TTL_S..=MAX_TTL_S;
+        if !ttl.contains(&self.token.max_ttl) {
+            return refuse("token.max_ttl", "expected 60 to 86400 seconds");
+        }
+        if !ttl.contains(&self.token.default_ttl) || self.token.default_ttl > self.token.max_ttl {
+            return refuse("token.default_ttl", "expected 60 seconds to token.max_ttl");
+        }
+        if !(100..=600_000).contains(&self.routing.timeout_ms) {
+            return refuse("routing.timeout_ms", "expected 100 to 600000 milliseconds");
+        }
+        if self.routing.retries > 0 {
+            return refuse("routing.retries", "retries are not supported yet; only 0 is taken");
+        }
+        let has_fallbacks = !matches!(&self.routing.fallbacks, Value::Null)
+            && !self.routing.fallbacks.as_array().is_some_and(Vec::is_empty)
+            && !self.routing.fallbacks.as_object().is_some_and(serde_json::Map::is_empty);
+        if has_fallbacks {
+            return refuse("routing.fallbacks", "fallbacks are not supported yet");
+        }
+        self.check_texts()
+    }
+
+    fn check_texts(&self) -> Result<()> {
+        let refuse =
+            |path: &str| Err(Error::invalid(path, format!("{path}: a model's name has 1 to 256 characters and no control characters.")));
+        if self.default_model.as_deref().is_some_and(|m| !is_model_name(m)) {
+            return refuse("default_model");
+        }
+        if self.allowed_models.iter().flatten().any(|m| !is_model_name(m)) {
+            return refuse("allowed_models");
+        }
+        if self.routing.aliases.iter().any(|(from, to)| !is_model_name(from) || !is_model_name(to)) {
+            return refuse("routing.aliases");
+        }
+        if self.system_prompt.as_ref().is_some_and(|p| p.len() > 100_000) {
+            return Err(Error::invalid("system_prompt", "system_prompt: at most 100000 bytes."));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a text may be a model's name: 1–256 characters, none of them a control character.
+pub fn is_model_name(name: &str) -> bool {
+    (1..=256).contains(&name.len()) && !name.chars().any(char::is_control)
+}

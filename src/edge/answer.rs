@@ -1,0 +1,95 @@
+//! An answer on its way out. The one place that makes a platform response and renders an error.
+
+use serde_json::Value;
+use web_sys::ReadableStream;
+use worker::{Headers, Response, ResponseBuilder};
+
+use crate::cors;
+use crate::error::{Code, Error};
+
+/// What an answer carries.
+pub enum Body {
+    /// Nothing.
+    Empty,
+    /// All of it.
+    Bytes(Vec<u8>),
+    /// A stream that never errors.
+    Stream(ReadableStream),
+}
+
+/// Status, headers, body.
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Lower-case names.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Body,
+}
+
+/// Headers that become known while a request is served, and belong to its answer even if that is an error.
+pub type Facts = Vec<(&'static str, String)>;
+
+impl Answer {
+    /// No content.
+    pub fn empty(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Body::Empty }
+    }
+
+    /// A JSON text.
+    pub fn json_text(status: u16, text: impl Into<Vec<u8>>) -> Self {
+        Self {
+            status,
+            headers: vec![("content-type", "application/json".to_owned()), ("cache-control", "no-store".to_owned())],
+            body: Body::Bytes(text.into()),
+        }
+    }
+
+    /// A JSON value.
+    pub fn json(status: u16, value: &Value) -> Self {
+        Self::json_text(status, value.to_string())
+    }
+
+    /// An event stream.
+    pub fn events(stream: ReadableStream) -> Self {
+        let headers = vec![
+            ("content-type", "text/event-stream; charset=utf-8".to_owned()),
+            ("cache-control", "no-cache, no-transform".to_owned()),
+            ("x-accel-buffering", "no".to_owned()),
+        ];
+        Self { status: 200, headers, body: Body::Stream(stream) }
+    }
+
+    /// With one more header.
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The platform's response, with CORS headers for this origin.
+    pub fn into_response(self, origin: Option<&str>) -> Response {
+        let headers = Headers::new();
+        for (name, value) in cors::headers(origin).into_iter().chain(self.headers) {
+            // A value the platform refuses (a line break) is left out; everything we send is ASCII.
+            let _ = headers.set(name, &value);
+        }
+        let builder = ResponseBuilder::new().with_status(self.status).with_headers(headers);
+        match self.body {
+            Body::Empty => builder.empty(),
+            Body::Bytes(bytes) => builder.fixed(bytes),
+            Body::Stream(stream) => builder.stream(stream),
+        }
+    }
+}
+
+impl From<&Error> for Answer {
+    fn from(error: &Error) -> Self {
+        let mut answer = Self::json_text(error.status(), error.body());
+        answer.headers.extend(error.headers());
+        let allow = error.details().and_then(|details| details.get("allow")).and_then(Value::as_str);
+        if let (Code::MethodNotAllowed, Some(allow)) = (error.code(), allow) {
+            answer.headers.push(("allow", format!("{allow}, OPTIONS")));
+        }
+        answer
+    }
+}

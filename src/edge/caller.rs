@@ -1,0 +1,68 @@
+//! The user behind a request: token, project, origin. What every user route begins with.
+
+use std::rc::Rc;
+
+use crate::auth::bearer::Credential;
+use crate::auth::mint::is_header_id;
+use crate::auth::token::{self, Principal};
+use crate::cors;
+use crate::edge::clock;
+use crate::edge::deployment::Deployment;
+use crate::edge::inbound::Inbound;
+use crate::edge::isolate;
+use crate::edge::snapshots::{self, Ready};
+use crate::error::{Code, Error, Result};
+
+/// A verified user and their project.
+pub struct Caller {
+    /// Who.
+    pub principal: Rc<Principal>,
+    /// Where.
+    pub project: Rc<Ready>,
+}
+
+impl Caller {
+    /// Verifies the token and finds its project.
+    ///
+    /// # Errors
+    /// 401 for the token, 403 for the project or the origin.
+    pub async fn of(inbound: &Inbound, deployment: &Deployment) -> Result<Self> {
+        let header = inbound.header("authorization");
+        let principal = verified(deployment, Credential::parse(header.as_deref()).user_token()?)?;
+        let project = snapshots::active(inbound, &principal.claims.pid).await?;
+        cors::check(project.snapshot.settings.allowed_origins.as_ref(), inbound.origin.as_deref())?;
+        Ok(Self { principal, project })
+    }
+
+    /// The project's id.
+    pub fn project_id(&self) -> &str {
+        &self.principal.claims.pid
+    }
+
+    /// The user's id.
+    pub fn uid(&self) -> &str {
+        &self.principal.claims.uid
+    }
+}
+
+fn verified(deployment: &Deployment, text: &str) -> Result<Rc<Principal>> {
+    let (key, now) = (token::cache_key(text), clock::now_s());
+    if let Some(principal) = isolate::with(|i| i.tokens.get(&key, now * 1000).cloned()) {
+        return Ok(principal);
+    }
+    let principal = Rc::new(deployment.tokens.verify(text, now)?);
+    isolate::with(|i| i.tokens.put(key, Rc::clone(&principal), principal.expires_at.saturating_mul(1000)));
+    Ok(principal)
+}
+
+/// A session or thread id from a header.
+///
+/// # Errors
+/// 400 that names the header.
+pub fn header_id(inbound: &Inbound, name: &str) -> Result<Option<String>> {
+    match inbound.header(name) {
+        None => Ok(None),
+        Some(id) if is_header_id(&id) => Ok(Some(id)),
+        Some(_) => Err(Error::new(Code::Validation, format!("{name} must be 1 to 128 visible ASCII characters.")).with_param(name)),
+    }
+}

@@ -1,0 +1,79 @@
+//! What the operator configured: secrets and variables, read once per isolate. The one place that reads them.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use worker::Env;
+
+use crate::auth::token::{self, TokenKeys};
+use crate::error::{Error, Result};
+use crate::secrets::{MasterKeys, hex};
+
+/// The KV namespace with snapshots and key records.
+pub const CONFIG_KV: &str = "CONFIG";
+/// Requests per minute of one address when `IP_RPM` is not set (contract section 7).
+const IP_RPM: u64 = 120;
+
+/// The deployment as this isolate knows it.
+pub struct Deployment {
+    /// Master keys.
+    pub masters: MasterKeys,
+    /// Keys that sign and verify users' tokens.
+    pub tokens: TokenKeys,
+    /// The JWKS document.
+    pub jwks: String,
+    /// Its validator: it changes exactly when the document does.
+    pub jwks_etag: String,
+    /// Opens the admin routes.
+    pub admin_token: String,
+    /// Requests per minute of one address; 0 = off.
+    pub ip_rpm: u64,
+    /// Whether base URLs on private addresses are allowed.
+    pub allow_private: bool,
+    /// No limits, usage or threads: for measuring what they cost.
+    pub unmetered: bool,
+}
+
+thread_local! {
+    static DEPLOYMENT: RefCell<Option<Rc<Deployment>>> = const { RefCell::new(None) };
+}
+
+/// The deployment.
+///
+/// # Errors
+/// A server error whose cause tells the operator what is missing or malformed.
+pub fn get(env: &Env) -> Result<Rc<Deployment>> {
+    if let Some(deployment) = DEPLOYMENT.with_borrow(Clone::clone) {
+        return Ok(deployment);
+    }
+    let deployment = Rc::new(read(env)?);
+    DEPLOYMENT.set(Some(Rc::clone(&deployment)));
+    Ok(deployment)
+}
+
+fn read(env: &Env) -> Result<Deployment> {
+    let text = |name: &str| env.var(name).map(|v| v.to_string()).ok().filter(|v| !v.is_empty());
+    let needed = |name: &str| text(name).ok_or_else(|| Error::server(format!("{name} is not set: run `npm start`, or `npm run deploy`")));
+    let flag = |name: &str| text(name).is_some_and(|v| matches!(v.as_str(), "1" | "true" | "on" | "yes"));
+    let masters = MasterKeys::parse(&needed("BEHEST_MASTER_KEY")?).map_err(Error::server)?;
+    let admin_token = needed("BEHEST_ADMIN_TOKEN")?;
+    if admin_token.len() < 16 {
+        return Err(Error::server("BEHEST_ADMIN_TOKEN must have at least 16 characters"));
+    }
+    let ip_rpm = match text("IP_RPM") {
+        Some(number) => number.parse().map_err(|_| Error::server("IP_RPM must be a whole number; 0 switches the limit off"))?,
+        None => IP_RPM,
+    };
+    let tokens = TokenKeys::derive(&masters, &text("BEHEST_ISSUER").unwrap_or_else(|| "behest".to_owned()));
+    let jwks = tokens.jwks().to_string();
+    Ok(Deployment {
+        jwks_etag: format!("\"{}\"", hex(&token::cache_key(&jwks)).get(..16).unwrap_or_default()),
+        jwks,
+        tokens,
+        masters,
+        admin_token,
+        ip_rpm,
+        allow_private: flag("ALLOW_PRIVATE_UPSTREAMS"),
+        unmetered: flag("BEHEST_UNMETERED"),
+    })
+}

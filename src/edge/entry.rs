@@ -1,0 +1,122 @@
+//! The fetch event: every request comes in here and every answer goes out here.
+//!
+//! Always holds: an answer has a request id and CORS headers, whatever happened; errors are rendered in one place.
+
+#![allow(clippy::disallowed_methods, reason = "the event macro's own text names Response::error; nothing here does")]
+
+use worker::{Context, Env, Request, Response, event};
+
+use crate::auth::bearer::Credential;
+use crate::cors;
+use crate::edge::answer::{Answer, Body, Facts};
+use crate::edge::caller::Caller;
+use crate::edge::deployment::{self, Deployment};
+use crate::edge::inbound::Inbound;
+use crate::edge::{admin, chat, clock, isolate, log, mint, models, random, threads};
+use crate::error::{Error, Result};
+use crate::route::{self, Door, Match, Route};
+
+/// How long others may keep the JWKS, in seconds: short enough that a new key is known before it is used.
+const JWKS_MAX_AGE_S: u32 = 300;
+
+#[event(fetch)]
+async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
+    let arrived_ms = clock::now_ms();
+    let request_id = random::id("req_").unwrap_or_else(|_| format!("req_{arrived_ms:024x}"));
+    let mut inbound = Inbound::new(request, env, request_id, arrived_ms);
+    if inbound.method == "OPTIONS" {
+        return Ok(preflight(&inbound));
+    }
+    let mut facts: Facts = vec![("x-request-id", inbound.request_id.clone()), ("x-trace-id", inbound.request_id.clone())];
+    let matched = route::parse(&inbound.method, &inbound.path);
+    let pattern = matched.as_ref().map_or("", |found| found.pattern);
+    let result = match matched {
+        Ok(found) => serve(&mut inbound, &context, found, &mut facts).await,
+        Err(error) => Err(error),
+    };
+    let is_settled_chat = pattern == "/v1/chat/completions" && facts.iter().any(|(name, _)| *name == "x-behest-model");
+    if !is_settled_chat {
+        write_line(&inbound, pattern, &result);
+    }
+    let mut answer = result.unwrap_or_else(|error| Answer::from(&error));
+    answer.headers.extend(facts);
+    if inbound.method == "HEAD" {
+        answer.body = Body::Empty;
+    }
+    Ok(answer.into_response(inbound.origin.as_deref()))
+}
+
+async fn serve(inbound: &mut Inbound, context: &Context, found: Match, facts: &mut Facts) -> Result<Answer> {
+    let deployment = deployment::get(&inbound.env)?;
+    if found.door != Door::Public {
+        isolate::with(|i| i.addresses.admit(&inbound.address(), deployment.ip_rpm, clock::now_ms()))?;
+    }
+    match found.door {
+        Door::Public => public(inbound, &deployment, &found.route),
+        Door::ApiKey => mint::mint(inbound, &deployment).await,
+        Door::Admin => {
+            Credential::parse(inbound.header("authorization").as_deref()).admin(&deployment.admin_token)?;
+            admin::serve(inbound, &deployment, found.route).await
+        }
+        Door::User => {
+            let caller = Caller::of(inbound, &deployment).await?;
+            user(inbound, context, &deployment, &caller, found.route, facts).await
+        }
+    }
+}
+
+async fn user(
+    inbound: &mut Inbound,
+    context: &Context,
+    deployment: &Deployment,
+    caller: &Caller,
+    route: Route,
+    facts: &mut Facts,
+) -> Result<Answer> {
+    match route {
+        Route::Chat => chat::serve(inbound, context, deployment, caller, facts).await,
+        Route::Models => Ok(models::list(caller)),
+        Route::Model { id } => models::one(caller, &id),
+        route => threads::serve(inbound, caller, route).await,
+    }
+}
+
+fn public(inbound: &Inbound, deployment: &Deployment, route: &Route) -> Result<Answer> {
+    match route {
+        Route::Health => Ok(Answer::json_text(200, r#"{"status":"ok"}"#)),
+        Route::Jwks => Ok(jwks(inbound, deployment)),
+        _ => Err(Error::server("not a public route")),
+    }
+}
+
+/// Public, cacheable, with a validator.
+fn jwks(inbound: &Inbound, deployment: &Deployment) -> Answer {
+    let etag = deployment.jwks_etag.clone();
+    let cached = inbound.header("if-none-match").is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == etag));
+    let mut answer = if cached { Answer::empty(304) } else { Answer::json_text(200, deployment.jwks.as_str()) };
+    answer.headers.retain(|(name, _)| *name != "cache-control");
+    answer.with("cache-control", format!("public, max-age={JWKS_MAX_AGE_S}")).with("etag", etag)
+}
+
+/// Answered before anything is known or counted: it carries no token.
+fn preflight(inbound: &Inbound) -> Response {
+    let requested = inbound.header("access-control-request-headers");
+    let mut answer = Answer::empty(204).with("x-request-id", inbound.request_id.clone()).with("x-trace-id", inbound.request_id.clone());
+    answer.headers.extend(cors::preflight(inbound.origin.as_deref(), requested.as_deref()));
+    answer.into_response(inbound.origin.as_deref())
+}
+
+fn write_line(inbound: &Inbound, pattern: &str, result: &Result<Answer>) {
+    let error = result.as_ref().err();
+    log::Line {
+        request_id: &inbound.request_id,
+        method: &inbound.method,
+        route: pattern,
+        status: result.as_ref().map_or_else(Error::status, |answer| answer.status),
+        ms: clock::now_ms().saturating_sub(inbound.arrived_ms),
+        ..log::Line::default()
+    }
+    .with_error(error)
+    .with_costs(&inbound.costs)
+    .write();
+}

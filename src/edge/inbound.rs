@@ -1,0 +1,137 @@
+//! A request as it came in: the parts we read, read once.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use futures::StreamExt;
+use serde::de::DeserializeOwned;
+use worker::{Env, Request};
+
+use crate::error::{Code, Error, Result};
+
+/// Larger bodies are 413.
+pub const MAX_BODY: usize = 10 * 1024 * 1024;
+/// Larger bodies of admin and mint requests are 413.
+pub const MAX_SMALL_BODY: usize = 256 * 1024;
+
+/// One request and what it reaches.
+pub struct Inbound {
+    /// The platform's bindings.
+    pub env: Env,
+    /// Upper-case method.
+    pub method: String,
+    /// Path as sent, percent-encoded.
+    pub path: String,
+    /// Query parameters, decoded.
+    pub query: Vec<(String, String)>,
+    /// `Origin`, if a browser sent it.
+    pub origin: Option<String>,
+    /// `x-request-id` of the answer.
+    pub request_id: String,
+    /// When it arrived, epoch ms.
+    pub arrived_ms: u64,
+    /// What serving it costs on the platform's bill.
+    pub costs: Rc<Costs>,
+    /// The platform's request.
+    pub request: Request,
+}
+
+/// What one request costs on the platform's bill, counted for the log.
+#[derive(Default)]
+pub struct Costs {
+    /// Calls of objects.
+    pub object_calls: Cell<u64>,
+    /// Reads of KV.
+    pub kv_reads: Cell<u64>,
+    /// Rows that objects wrote.
+    pub rows_written: Cell<u64>,
+}
+
+impl Costs {
+    /// Counts a call of an object that wrote `rows`.
+    pub fn object_call(&self, rows: u64) {
+        self.object_calls.set(self.object_calls.get() + 1);
+        self.rows_written.set(self.rows_written.get() + rows);
+    }
+
+    /// Counts a read of KV.
+    pub fn kv_read(&self) {
+        self.kv_reads.set(self.kv_reads.get() + 1);
+    }
+}
+
+impl Inbound {
+    /// Reads the parts that every route needs.
+    pub fn new(request: Request, env: Env, request_id: String, arrived_ms: u64) -> Self {
+        let method = request.inner().method();
+        let (path, query) = match request.url() {
+            Ok(url) => (url.path().to_owned(), url.query_pairs().into_owned().collect()),
+            Err(_) => (String::new(), Vec::new()),
+        };
+        let origin = request.headers().get("origin").ok().flatten();
+        Self { env, method, path, query, origin, request_id, arrived_ms, costs: Rc::default(), request }
+    }
+
+    /// A request header.
+    pub fn header(&self, name: &str) -> Option<String> {
+        self.request.headers().get(name).ok().flatten()
+    }
+
+    /// The client's address, as the platform saw it.
+    pub fn address(&self) -> String {
+        self.header("cf-connecting-ip").unwrap_or_else(|| "unknown".to_owned())
+    }
+
+    /// A query parameter.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body as JSON of an admin request.
+    ///
+    /// # Errors
+    /// 400 that names the field or says where the JSON breaks, 413.
+    pub async fn json<T: DeserializeOwned>(&mut self) -> Result<T> {
+        let bytes = self.body(MAX_SMALL_BODY).await?;
+        let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|e| Error::json("The body", &e))?;
+        serde_path_to_error::deserialize(value).map_err(|e| Error::field(&e))
+    }
+
+    /// The same for a body that may be missing.
+    ///
+    /// # Errors
+    /// As `json`.
+    pub async fn json_or_default<T: DeserializeOwned + Default>(&mut self) -> Result<T> {
+        if self.request.inner().body().is_none() { Ok(T::default()) } else { self.json().await }
+    }
+
+    /// The body, if it is not larger than `limit`.
+    ///
+    /// # Errors
+    /// 413 for a larger one, 400 for one that broke off.
+    pub async fn body(&mut self, limit: usize) -> Result<Vec<u8>> {
+        let broke_off = |_| Error::new(Code::Validation, "The request's body could not be read to its end.");
+        let declared = self.header("content-length").and_then(|text| text.parse::<usize>().ok());
+        match declared {
+            Some(length) if length > limit => Err(too_large(limit)),
+            // The platform delivers at most what was declared.
+            Some(_) => self.request.bytes().await.map_err(broke_off),
+            None if self.request.inner().body().is_none() => Ok(Vec::new()),
+            None => {
+                let mut stream = self.request.stream().map_err(broke_off)?;
+                let mut body = Vec::new();
+                while let Some(chunk) = stream.next().await {
+                    body.extend_from_slice(&chunk.map_err(broke_off)?);
+                    if body.len() > limit {
+                        return Err(too_large(limit));
+                    }
+                }
+                Ok(body)
+            }
+        }
+    }
+}
+
+fn too_large(limit: usize) -> Error {
+    Error::new(Code::PayloadTooLarge, format!("The request's body is larger than {limit} bytes."))
+}

@@ -1,0 +1,41 @@
+//! What this isolate remembers between requests: bounded, short-lived, values only.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::auth::api_key::StoredKey;
+use crate::auth::ip_limit::IpLimit;
+use crate::auth::token::Principal;
+use crate::cache::Cache;
+use crate::edge::snapshots::Ready;
+
+/// How long a snapshot is believed, in ms: a change is everywhere within KV's own delay and this.
+pub const SNAPSHOT_MS: u64 = 30_000;
+/// How long a verified API key is believed, in ms.
+pub const API_KEY_MS: u64 = 60_000;
+
+/// The memory of one isolate.
+pub struct Isolate {
+    /// Verified tokens by the SHA-256 of the whole token.
+    pub tokens: Cache<[u8; 32], Rc<Principal>>,
+    /// Verified API keys by their HMAC.
+    pub api_keys: Cache<[u8; 32], Rc<StoredKey>>,
+    /// Projects by id.
+    pub snapshots: Cache<String, Rc<Ready>>,
+    /// Requests per address.
+    pub addresses: IpLimit,
+}
+
+thread_local! {
+    static ISOLATE: RefCell<Isolate> = RefCell::new(Isolate {
+        tokens: Cache::new(5_000),
+        api_keys: Cache::new(500),
+        snapshots: Cache::new(500),
+        addresses: IpLimit::default(),
+    });
+}
+
+/// Looks at or changes the isolate's memory. Never held across an await.
+pub fn with<R>(f: impl FnOnce(&mut Isolate) -> R) -> R {
+    ISOLATE.with_borrow_mut(f)
+}

@@ -1,0 +1,27 @@
+//! The edge zone: the only module that can name the platform. It does; what decides is pure and elsewhere.
+//!
+//! Always holds: every answer, errors included, goes out through `answer::Answer`, with CORS headers and a request
+//! id; the body stream never yields an error. Absent on purpose: decisions.
+
+mod admin;
+mod answer;
+mod body;
+mod caller;
+mod chat;
+mod clock;
+mod deployment;
+mod entry;
+mod gone;
+mod inbound;
+mod isolate;
+mod log;
+mod mint;
+mod models;
+mod objects;
+mod pump;
+mod random;
+mod settle;
+mod snapshots;
+mod source;
+mod threads;
+mod upstream;

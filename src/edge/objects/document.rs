@@ -1,0 +1,58 @@
+//! One JSON document in an object's SQLite: load once, replace whole.
+
+use std::cell::RefCell;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use worker::{SqlStorage, State};
+
+use crate::error::{Error, Result};
+
+/// A document that is cached in memory and kept in one row.
+pub struct Document<T> {
+    sql: SqlStorage,
+    cached: RefCell<Option<T>>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    body: String,
+}
+
+impl<T: Clone + Default + Serialize + DeserializeOwned> Document<T> {
+    /// The document of this object.
+    pub fn new(state: &State) -> Self {
+        Self { sql: state.storage().sql(), cached: RefCell::new(None) }
+    }
+
+    /// The document, or its default if there is none yet.
+    pub fn load(&self) -> Result<T> {
+        if let Some(cached) = self.cached.borrow().clone() {
+            return Ok(cached);
+        }
+        let failed = |e: worker::Error| Error::server(format!("document: {e}"));
+        self.sql.exec("CREATE TABLE IF NOT EXISTS document (id INTEGER PRIMARY KEY, body TEXT NOT NULL)", None).map_err(failed)?;
+        let rows: Vec<Row> = self.sql.exec("SELECT body FROM document WHERE id = 1", None).and_then(|c| c.to_array()).map_err(failed)?;
+        let document = match rows.first() {
+            Some(row) => serde_json::from_str(&row.body).map_err(|e| Error::server(format!("document: {e}")))?,
+            None => T::default(),
+        };
+        self.cached.replace(Some(document));
+        self.load_cached()
+    }
+
+    fn load_cached(&self) -> Result<T> {
+        self.cached.borrow().clone().ok_or_else(|| Error::server("document: nothing loaded"))
+    }
+
+    /// Replaces the document; memory follows the store.
+    pub fn save(&self, document: T) -> Result<()> {
+        let body = serde_json::to_string(&document).map_err(|e| Error::server(format!("document: {e}")))?;
+        self.cached.replace(None);
+        self.sql
+            .exec("INSERT OR REPLACE INTO document (id, body) VALUES (1, ?)", vec![body.into()])
+            .map_err(|e| Error::server(format!("document: {e}")))?;
+        self.cached.replace(Some(document));
+        Ok(())
+    }
+}

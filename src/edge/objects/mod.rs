@@ -1,0 +1,82 @@
+//! The Durable Objects and the one way to call them.
+//!
+//! Always holds: every call has a deadline (a panicking object answers nothing for many seconds); a command and its
+//! outcome are JSON; an object's error arrives as the error it was.
+
+mod directory;
+mod document;
+mod project;
+mod user;
+mod user_store;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use worker::{Env, Method, Request, RequestInit, Response, ResponseBuilder};
+
+use crate::edge::clock;
+use crate::error::{Code, Error, Result};
+
+/// How long an object may take.
+const DEADLINE_MS: u64 = 5_000;
+/// The directory is one object for the whole deployment.
+const DIRECTORY_NAME: &str = "directory";
+
+/// What travels back from an object.
+#[derive(Serialize, Deserialize)]
+struct Envelope<T> {
+    result: Result<T>,
+    /// Rows the object wrote, as the platform counts them.
+    #[serde(default)]
+    rows: u64,
+}
+
+/// Asks one user's object. A platform failure is tried once more: every command is idempotent.
+pub async fn user(env: &Env, project_id: &str, uid: &str, command: &crate::user::Command) -> Result<(crate::user::Outcome, u64)> {
+    let name = format!("{project_id}/{uid}");
+    let body = encode(command)?;
+    match call(env, "USER_OBJECT", &name, &body).await {
+        Err(error) if error.code() == Code::ServerError => call(env, "USER_OBJECT", &name, &body).await,
+        other => other,
+    }
+}
+
+/// Asks one project's object.
+pub async fn project(env: &Env, id: &str, command: &crate::project::Command) -> Result<crate::config::Snapshot> {
+    Ok(call(env, "PROJECT_OBJECT", id, &encode(command)?).await?.0)
+}
+
+/// Asks the directory.
+pub async fn directory(env: &Env, command: &crate::directory::Command) -> Result<crate::directory::Page> {
+    Ok(call(env, "DIRECTORY_OBJECT", DIRECTORY_NAME, &encode(command)?).await?.0)
+}
+
+async fn call<T: DeserializeOwned>(env: &Env, binding: &str, name: &str, body: &str) -> Result<(T, u64)> {
+    let failed = |e: worker::Error| Error::server(format!("{binding}: {e}"));
+    let exchange = async {
+        let stub = env.durable_object(binding)?.get_by_name(name)?;
+        let mut init = RequestInit::new();
+        init.with_method(Method::Post).with_body(Some(body.into()));
+        let mut response = stub.fetch_with_request(Request::new_with_init("https://object/", &init)?).await?;
+        response.bytes().await
+    };
+    let bytes =
+        clock::within(DEADLINE_MS, exchange).await.ok_or_else(|| Error::server(format!("{binding}: no answer in {DEADLINE_MS} ms")))?;
+    let envelope: Envelope<T> = serde_json::from_slice(&bytes.map_err(failed)?).map_err(|e| Error::server(format!("{binding}: {e}")))?;
+    Ok((envelope.result?, envelope.rows))
+}
+
+fn encode<T: Serialize>(command: &T) -> Result<String> {
+    serde_json::to_string(command).map_err(|e| Error::server(e.to_string()))
+}
+
+/// Reads a command inside an object.
+async fn command<T: DeserializeOwned>(request: &mut Request) -> Result<T> {
+    let bytes = request.bytes().await.map_err(|e| Error::server(e.to_string()))?;
+    serde_json::from_slice(&bytes).map_err(|e| Error::server(format!("a command could not be read: {e}")))
+}
+
+/// Answers from inside an object.
+fn reply<T: Serialize>(result: Result<T>, rows: u64) -> Response {
+    let body = serde_json::to_vec(&Envelope { result, rows }).unwrap_or_default();
+    ResponseBuilder::new().fixed(body)
+}

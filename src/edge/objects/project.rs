@@ -1,0 +1,92 @@
+//! A project's object: a shell around `crate::project` that also empties its outbox into KV.
+//!
+//! Always holds: the change is durable before KV hears of it; one flush at a time, so an older value never lands
+//! after a newer one; what KV refuses (one write a second per name) is tried again by alarm.
+
+use futures::lock::Mutex;
+use worker::{DurableObject, Env, Request, Response, State, durable_object};
+
+use super::document::Document;
+use super::{command, reply};
+use crate::config::Snapshot;
+use crate::edge::clock;
+use crate::edge::deployment::CONFIG_KV;
+use crate::error::Result;
+use crate::project::{Command, State as Project};
+
+/// How long one KV write may take.
+const KV_MS: u64 = 5_000;
+/// When a refused KV write is tried again: KV takes one write a second per name.
+const RETRY_MS: i64 = 1_100;
+
+/// One per project.
+#[durable_object(alarm)]
+pub struct ProjectObject {
+    state: State,
+    env: Env,
+    document: Document<Project>,
+    flushing: Mutex<()>,
+}
+
+impl DurableObject for ProjectObject {
+    fn new(state: State, env: Env) -> Self {
+        Self { document: Document::new(&state), state, env, flushing: Mutex::new(()) }
+    }
+
+    async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
+        let result = match command(&mut request).await {
+            Ok(command) => self.apply(command).await,
+            Err(error) => Err(error),
+        };
+        Ok(reply(result, 0))
+    }
+
+    async fn alarm(&self) -> worker::Result<Response> {
+        self.flush().await;
+        Response::empty()
+    }
+}
+
+impl ProjectObject {
+    async fn apply(&self, command: Command) -> Result<Snapshot> {
+        let reads_only = matches!(command, Command::Read);
+        let (next, snapshot) = self.document.load()?.apply(command)?;
+        if !reads_only {
+            self.document.save(next)?;
+            self.flush().await;
+        }
+        Ok(snapshot)
+    }
+
+    async fn flush(&self) {
+        let _one_at_a_time = self.flushing.lock().await;
+        let Ok(project) = self.document.load() else { return };
+        let mut failed = false;
+        for (name, value) in project.outbox {
+            match clock::within(KV_MS, self.write(&name, value.as_deref())).await {
+                Some(Ok(())) => self.forget(&name, value.as_deref()),
+                _ => failed = true,
+            }
+        }
+        if failed {
+            let _ = self.state.storage().set_alarm(RETRY_MS).await;
+        }
+    }
+
+    async fn write(&self, name: &str, value: Option<&str>) -> worker::Result<()> {
+        let kv = self.env.kv(CONFIG_KV)?;
+        match value {
+            Some(value) => Ok(kv.put(name, value)?.execute().await?),
+            None => Ok(kv.delete(name).await?),
+        }
+    }
+
+    /// Takes a done write off the outbox, unless it has changed meanwhile.
+    fn forget(&self, name: &str, written: Option<&str>) {
+        let Ok(mut project) = self.document.load() else { return };
+        if project.outbox.get(name).is_some_and(|value| value.as_deref() == written) {
+            project.outbox.remove(name);
+            let _ = self.document.save(project);
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The end of a chat request: its tokens are settled, its turn is stored, its line is logged. Once.
+//!
+//! Always holds: the work runs in `waitUntil`, so it outlives the client; whoever needs to know that the turn is
+//! stored waits for its result.
+
+use std::rc::Rc;
+
+use futures::channel::oneshot;
+use serde_json::value::RawValue;
+use worker::{Context, Env};
+
+use crate::api::usage::TokenUsage;
+use crate::edge::inbound::Costs;
+use crate::edge::{clock, log, objects};
+use crate::error::{Error, Result};
+use crate::user::Command;
+use crate::user::command::{Base, Ending, Finish, ThreadFinish};
+
+/// Bytes of English text per token, by OpenAI's rule of thumb: what we count with when the provider does not say.
+const BYTES_PER_TOKEN: u64 = 4;
+
+/// How an answer ended.
+pub struct Ended {
+    /// In the ledger's words.
+    pub ending: Ending,
+    /// What the provider said it cost.
+    pub usage: Option<TokenUsage>,
+    /// Bytes of text seen, to count with otherwise.
+    pub output_bytes: u64,
+    /// The assistant's message, as far as it got.
+    pub message: Option<String>,
+    /// When the first frame was ready, epoch ms.
+    pub first_ms: Option<u64>,
+    /// What the client was told.
+    pub error: Option<Error>,
+}
+
+/// The thread's part of a request.
+pub struct Turn {
+    /// The thread.
+    pub id: String,
+    /// What `begin` gave.
+    pub base: Base,
+    /// The client's messages.
+    pub messages: Vec<Box<RawValue>>,
+}
+
+/// A request that was begun.
+pub struct Ticket {
+    /// The platform's bindings.
+    pub env: Env,
+    /// Project.
+    pub project_id: String,
+    /// User.
+    pub uid: String,
+    /// The request.
+    pub request_id: String,
+    /// The provider's name.
+    pub provider: String,
+    /// The model asked.
+    pub model: String,
+    /// Its reservation; `None` in an unmetered deployment.
+    pub seq: Option<u64>,
+    /// Prompt tokens by our own count.
+    pub input_estimate: u64,
+    /// The thread, if there is one.
+    pub turn: Option<Turn>,
+    /// When the request arrived, epoch ms.
+    pub arrived_ms: u64,
+    /// What it has cost so far.
+    pub costs: Rc<Costs>,
+}
+
+type Result1 = oneshot::Sender<Result<()>>;
+
+/// The way to settle a request: send how it ended.
+pub struct Settling {
+    tell: oneshot::Sender<(Ended, Result1)>,
+    has_thread: bool,
+}
+
+impl Settling {
+    /// Opens the way. The ticket is settled in `waitUntil` when somebody tells how the request ended, and as cancelled
+    /// if everybody has gone without a word.
+    pub fn open(context: &Context, ticket: Ticket) -> Self {
+        let (tell, told) = oneshot::channel::<(Ended, Result1)>();
+        let has_thread = ticket.turn.is_some();
+        context.wait_until(async move {
+            let (ended, answer) = match told.await {
+                Ok((ended, answer)) => (ended, Some(answer)),
+                Err(_) => (lost(), None),
+            };
+            let result = ticket.settle(ended).await;
+            if let Some(answer) = answer {
+                // Without a thread nobody waits.
+                let _ = answer.send(result);
+            }
+        });
+        Self { tell, has_thread }
+    }
+
+    /// Settles. For a thread this waits until the turn is stored, so that who reads the thread next finds it.
+    ///
+    /// # Errors
+    /// The turn could not be stored.
+    pub async fn settle(self, ended: Ended) -> Result<()> {
+        let (answer, answered) = oneshot::channel();
+        if self.tell.send((ended, answer)).is_err() {
+            return Err(Error::server("nobody settles"));
+        }
+        if self.has_thread { answered.await.unwrap_or_else(|_| Err(Error::server("settling was lost"))) } else { Ok(()) }
+    }
+}
+
+fn lost() -> Ended {
+    Ended { ending: Ending::Cancelled, usage: None, output_bytes: 0, message: None, first_ms: None, error: None }
+}
+
+impl Ticket {
+    async fn settle(self, ended: Ended) -> Result<()> {
+        let (usage, estimated) = self.charge(&ended);
+        let now = clock::now_ms();
+        let result = match self.seq {
+            Some(seq) => self.finish(seq, &ended, usage, estimated, now).await,
+            None => Ok(()),
+        };
+        let failure = ended.error.as_ref().or(result.as_ref().err());
+        log::Line {
+            request_id: &self.request_id,
+            method: "POST",
+            route: "/v1/chat/completions",
+            status: ended.error.as_ref().map_or(200, Error::status),
+            project: Some(&self.project_id),
+            provider: Some(&self.provider),
+            model: Some(&self.model),
+            ending: Some(ending_name(ended.ending)),
+            usage,
+            ttft_ms: ended.first_ms.map(|at| at.saturating_sub(self.arrived_ms)),
+            ms: now.saturating_sub(self.arrived_ms),
+            ..log::Line::default()
+        }
+        .with_error(failure)
+        .with_costs(&self.costs)
+        .write();
+        result
+    }
+
+    /// What is charged, and whether it is our own count. Nothing for a request that failed before any text came.
+    fn charge(&self, ended: &Ended) -> (Option<TokenUsage>, bool) {
+        match ended.usage {
+            Some(usage) => (Some(usage), false),
+            None if ended.ending == Ending::Failed && ended.output_bytes == 0 => (None, false),
+            None => {
+                let output = ended.output_bytes.div_ceil(BYTES_PER_TOKEN);
+                (Some(TokenUsage { input: self.input_estimate, output, ..TokenUsage::default() }), true)
+            }
+        }
+    }
+
+    async fn finish(&self, seq: u64, ended: &Ended, usage: Option<TokenUsage>, estimated: bool, now: u64) -> Result<()> {
+        let reply = ended.message.clone().map(RawValue::from_string).transpose().map_err(|e| Error::server(format!("the reply: {e}")))?;
+        let thread = self.turn.as_ref().map(|turn| ThreadFinish {
+            id: turn.id.clone(),
+            base: turn.base,
+            messages: turn.messages.clone(),
+            reply,
+            complete: ended.ending == Ending::Completed,
+        });
+        let finish = Finish {
+            request_id: self.request_id.clone(),
+            seq,
+            usage,
+            estimated,
+            status: ended.ending,
+            ttft_ms: ended.first_ms.map(|at| at.saturating_sub(self.arrived_ms)),
+            duration_ms: Some(now.saturating_sub(self.arrived_ms)),
+            thread,
+        };
+        let (_, rows) = objects::user(&self.env, &self.project_id, &self.uid, &Command::Finish(finish)).await?;
+        self.costs.object_call(rows);
+        Ok(())
+    }
+}
+
+const fn ending_name(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Completed => "completed",
+        Ending::Cancelled => "cancelled",
+        Ending::Failed => "failed",
+        Ending::Stopped => "stopped",
+    }
+}

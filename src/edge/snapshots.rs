@@ -1,0 +1,96 @@
+//! Finds a project's snapshot: isolate, then KV, then its object. Also keeps opened provider secrets beside it.
+//!
+//! Always holds: what is remembered lives at most 30 s; a KV miss is never believed, for KV caches misses.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::config::model::Resolved;
+use crate::config::{Snapshot, Status};
+use crate::edge::deployment::{CONFIG_KV, Deployment};
+use crate::edge::inbound::Inbound;
+use crate::edge::isolate::{self, SNAPSHOT_MS};
+use crate::edge::{clock, objects};
+use crate::error::{Code, Error, Result};
+use crate::project::Command;
+use crate::provider::Target;
+
+/// How long KV may take before the object is asked instead.
+const KV_MS: u64 = 3_000;
+
+/// A snapshot that is ready for use.
+pub struct Ready {
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    /// Providers whose secrets have been opened; opening one costs more than a request.
+    targets: RefCell<HashMap<String, Target>>,
+}
+
+impl Ready {
+    /// Makes a snapshot ready.
+    pub fn new(snapshot: Snapshot) -> Rc<Self> {
+        Rc::new(Self { snapshot, targets: RefCell::new(HashMap::new()) })
+    }
+
+    /// Where a request for this model goes.
+    ///
+    /// # Errors
+    /// A server error if the provider's secrets do not decrypt.
+    pub fn target(&self, deployment: &Deployment, resolved: &Resolved) -> Result<Target> {
+        if let Some(target) = self.targets.borrow().get(resolved.provider) {
+            return Ok(Target { model: resolved.model.clone(), ..target.clone() });
+        }
+        let target = resolved.config.target(&deployment.masters, &self.snapshot.project.id, resolved.provider, &resolved.model)?;
+        self.targets.borrow_mut().insert(resolved.provider.to_owned(), target.clone());
+        Ok(target)
+    }
+}
+
+/// The snapshot of an active project.
+///
+/// # Errors
+/// 403 for a suspended project, 401 for one that is gone: its tokens have nothing to open.
+pub async fn active(inbound: &Inbound, project_id: &str) -> Result<Rc<Ready>> {
+    let ready = find(inbound, project_id).await?;
+    match ready.snapshot.project.status {
+        Status::Active => Ok(ready),
+        Status::Suspended => Err(Error::new(Code::Forbidden, "The project is suspended.")),
+    }
+}
+
+async fn find(inbound: &Inbound, project_id: &str) -> Result<Rc<Ready>> {
+    let now = clock::now_ms();
+    if let Some(ready) = isolate::with(|i| i.snapshots.get(project_id, now).cloned()) {
+        return Ok(ready);
+    }
+    inbound.costs.kv_read();
+    if let Some(snapshot) = read_kv(inbound, project_id).await {
+        return Ok(remember(snapshot));
+    }
+    inbound.costs.object_call(0);
+    let snapshot = objects::project(&inbound.env, project_id, &Command::Read).await.map_err(|error| match error.code() {
+        Code::NotFound => Error::new(Code::InvalidToken, "The token is not valid: its project does not exist."),
+        _ => error,
+    })?;
+    Ok(remember(snapshot))
+}
+
+async fn read_kv(inbound: &Inbound, project_id: &str) -> Option<Snapshot> {
+    let kv = inbound.env.kv(CONFIG_KV).ok()?;
+    let text = clock::within(KV_MS, kv.get(&Snapshot::kv_name(project_id)).text()).await?.ok()??;
+    serde_json::from_str(&text).ok()
+}
+
+/// Keeps a snapshot in this isolate: also what makes a change visible at once where it was made.
+pub fn remember(snapshot: Snapshot) -> Rc<Ready> {
+    let ready = Ready::new(snapshot);
+    let id = ready.snapshot.project.id.clone();
+    isolate::with(|i| i.snapshots.put(id, Rc::clone(&ready), clock::now_ms() + SNAPSHOT_MS));
+    ready
+}
+
+/// Forgets a project that was deleted here.
+pub fn forget(project_id: &str) {
+    isolate::with(|i| i.snapshots.remove(project_id));
+}

@@ -1,0 +1,109 @@
+//! Where the bytes of an answer come from: a provider's body, or the demo's script.
+//!
+//! Always holds: `poll_next` may be polled by one task and later by another, and loses nothing in between: a read that
+//! has begun stays begun.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use js_sys::Uint8Array;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{ReadableStream, ReadableStreamDefaultReader, ReadableStreamReadResult};
+
+use crate::edge::clock::{self, Timer};
+use crate::provider::demo::{Piece, Script};
+
+/// The body of an answer, piece by piece.
+pub enum Source {
+    /// A provider's.
+    Upstream {
+        /// Reads the body.
+        reader: ReadableStreamDefaultReader,
+        /// A read that has begun.
+        pending: Option<JsFuture>,
+    },
+    /// The demo's.
+    Demo {
+        /// What is still to come.
+        pieces: VecDeque<Piece>,
+        /// The pause before the first of them.
+        pause: Option<Timer>,
+    },
+}
+
+/// The connection broke.
+pub struct Broken;
+
+/// The next bytes; `None` = the end.
+pub type Next = Result<Option<Vec<u8>>, Broken>;
+
+impl Source {
+    /// Reads a provider's body; a missing body is an empty one.
+    pub fn upstream(body: Option<ReadableStream>) -> Self {
+        match body {
+            Some(stream) => Self::Upstream { reader: stream.get_reader().unchecked_into(), pending: None },
+            None => Self::Demo { pieces: VecDeque::new(), pause: None },
+        }
+    }
+
+    /// Plays a script.
+    pub fn demo(script: Script) -> Self {
+        Self::Demo { pieces: script.pieces.into(), pause: None }
+    }
+
+    /// The next bytes.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+        match self {
+            Self::Upstream { reader, pending } => {
+                let read = pending.get_or_insert_with(|| JsFuture::from(reader.read()));
+                let result = std::task::ready!(Pin::new(read).poll(cx));
+                *pending = None;
+                Poll::Ready(result.map_err(|_| Broken).map(|value| chunk(&value)))
+            }
+            Self::Demo { pieces, pause } => {
+                let Some(delay) = pieces.front().map(|piece| piece.delay_ms) else { return Poll::Ready(Ok(None)) };
+                if delay > 0 {
+                    let timer = pause.get_or_insert_with(|| clock::sleep(delay));
+                    std::task::ready!(Pin::new(timer).poll(cx));
+                    *pause = None;
+                }
+                Poll::Ready(Ok(pieces.pop_front().map(|piece| piece.bytes)))
+            }
+        }
+    }
+
+    /// All of it, if it is not larger than `limit`.
+    pub async fn read_to_end(&mut self, limit: usize) -> Result<Vec<u8>, Broken> {
+        let mut all = Vec::new();
+        while let Some(bytes) = std::future::poll_fn(|cx| self.poll_next(cx)).await? {
+            all.extend_from_slice(&bytes);
+            if all.len() > limit {
+                return Err(Broken);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Nothing more is wanted.
+    pub fn stop(&mut self) {
+        match self {
+            // The promise is of no interest: the connection is released either way.
+            Self::Upstream { reader, .. } => drop(reader.cancel()),
+            Self::Demo { pieces, pause } => {
+                pieces.clear();
+                *pause = None;
+            }
+        }
+    }
+}
+
+fn chunk(value: &JsValue) -> Option<Vec<u8>> {
+    let result: &ReadableStreamReadResult = value.unchecked_ref();
+    if result.get_done().unwrap_or(false) {
+        return None;
+    }
+    Some(result.get_value().dyn_ref::<Uint8Array>().map(Uint8Array::to_vec).unwrap_or_default())
+}

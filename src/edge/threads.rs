@@ -1,0 +1,77 @@
+//! The thread routes: a user's stored conversations. Contract section 5.
+//!
+//! Always holds: the object that is asked is the caller's own, so another user's thread is not there: 404.
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::edge::answer::Answer;
+use crate::edge::caller::Caller;
+use crate::edge::inbound::Inbound;
+use crate::edge::objects;
+use crate::error::{Error, Result};
+use crate::route::Route;
+use crate::user::command::{ListMessages, ListThreads, PatchThread, ThreadId};
+use crate::user::{Command, Outcome};
+
+/// Serves a thread route.
+pub async fn serve(inbound: &mut Inbound, caller: &Caller, route: Route) -> Result<Answer> {
+    let command = command(inbound, route).await?;
+    let (outcome, rows) = objects::user(&inbound.env, caller.project_id(), caller.uid(), &command).await?;
+    inbound.costs.object_call(rows);
+    match outcome {
+        Outcome::Threads { data, has_more } => {
+            let last = data.last().filter(|_| has_more).map(|thread| thread.id.clone());
+            Ok(page(inbound, &json(&data)?, last))
+        }
+        Outcome::Thread(thread) => Ok(Answer::json_text(200, json(&thread)?)),
+        Outcome::Messages { data, has_more } => {
+            let first = data.first().filter(|_| has_more).and_then(|message| message_id(message));
+            Ok(page(inbound, &json(&data)?, first))
+        }
+        Outcome::Deleted => Ok(Answer::empty(204)),
+        _ => Err(Error::server("the user object answered something else")),
+    }
+}
+
+async fn command(inbound: &mut Inbound, route: Route) -> Result<Command> {
+    let limit = limit(inbound)?;
+    let before = inbound.parameter("before").map(str::to_owned);
+    Ok(match route {
+        Route::Threads => Command::ListThreads(ListThreads { limit, before }),
+        Route::Thread { id } => Command::GetThread(ThreadId { id }),
+        Route::Messages { id } => Command::Messages(ListMessages { thread: id, limit, before }),
+        Route::DeleteThread { id } => Command::DeleteThread(ThreadId { id }),
+        Route::PatchThread { id } => {
+            let body = inbound.json::<Value>().await?;
+            let title = body.get("title").and_then(Value::as_str).ok_or_else(|| Error::invalid("title", "title must be a string."))?;
+            Command::PatchThread(PatchThread { id, title: title.to_owned() })
+        }
+        _ => return Err(Error::server("not a thread route")),
+    })
+}
+
+fn limit(inbound: &Inbound) -> Result<Option<u64>> {
+    match inbound.parameter("limit").map(str::parse::<u64>) {
+        None => Ok(None),
+        Some(Ok(limit)) => Ok(Some(limit)),
+        Some(Err(_)) => Err(Error::invalid("limit", "limit must be a whole number.")),
+    }
+}
+
+/// A bare array; the way to the next page is in the `Link` header.
+fn page(inbound: &Inbound, body: &str, next: Option<String>) -> Answer {
+    let answer = Answer::json_text(200, body);
+    let Some(next) = next else { return answer };
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(inbound.query.iter().filter(|(name, _)| name != "before")).append_pair("before", &next);
+    answer.with("link", format!("<{}?{}>; rel=\"next\"", inbound.path, query.finish()))
+}
+
+fn message_id(message: &RawValue) -> Option<String> {
+    serde_json::from_str::<Value>(message.get()).ok()?.get("id")?.as_str().map(str::to_owned)
+}
+
+fn json<T: serde::Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|e| Error::server(e.to_string()))
+}

@@ -1,0 +1,42 @@
+//! OpenAI's dialect, spoken by OpenAI, by the many hosts that are compatible, and by our own clients.
+//!
+//! Always holds: what need not change does not: request fields, whole answers and event data keep their bytes.
+//! Absent on purpose: anything particular to one host; that is data of the [`Target`].
+
+mod draft;
+mod reply;
+mod request;
+mod stream;
+mod usage;
+
+use super::failure::{self, Scrub};
+use super::{Call, Dialect, Extras, Reply, Target, Translate};
+use crate::api::chat::ChatRequest;
+use crate::error::{Error, Result};
+
+pub(super) use request::body;
+
+/// The OpenAI dialect.
+#[derive(Debug)]
+pub struct OpenAi {
+    /// The field that caps the output when the client named no maximum.
+    pub(super) output_cap: &'static str,
+}
+
+impl Dialect for OpenAi {
+    fn request(&self, chat: &ChatRequest<'_>, target: &Target, extras: &Extras) -> Result<Call> {
+        Ok(Call::Http(request::outbound(chat, target, extras, self.output_cap)?))
+    }
+
+    fn response<'b>(&self, body: &'b [u8], target: &Target) -> Result<Reply<'b>> {
+        reply::read(body).ok_or_else(|| failure::from_answer(body, &Scrub::of(target)))
+    }
+
+    fn failure(&self, status: u16, retry_after_ms: Option<u64>, body: &[u8], target: &Target) -> Error {
+        failure::from_status(status, retry_after_ms, body, &Scrub::of(target))
+    }
+
+    fn stream(&self, wants_usage: bool, target: &Target) -> Box<dyn Translate> {
+        Box::new(stream::Stream::new(wants_usage, Scrub::of(target)))
+    }
+}

@@ -1,0 +1,77 @@
+//! The request to an OpenAI-speaking host: the client's members, and the few that are ours.
+//!
+//! Always holds: `model` is the target's; a stream reports usage; every other member keeps its bytes unless an extra changes it.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use crate::api::chat::ChatRequest;
+use crate::error::{Error, Result};
+use crate::json::{self, RawObject};
+use crate::provider::{Extras, Outbound, Target};
+
+/// The HTTP request.
+pub(super) fn outbound(chat: &ChatRequest<'_>, target: &Target, extras: &Extras, output_cap: &'static str) -> Result<Outbound> {
+    let accept = if chat.stream { "text/event-stream" } else { "application/json" };
+    Ok(Outbound {
+        url: format!("{}/chat/completions", target.base_url.trim_end_matches('/')),
+        headers: headers(target, accept),
+        body: body(chat, &target.model, extras, output_cap)?,
+    })
+}
+
+/// Ours, then the target's own, which replace ours of the same name.
+fn headers(target: &Target, accept: &str) -> Vec<(String, String)> {
+    let mut headers = vec![("content-type".to_owned(), "application/json".to_owned()), ("accept".to_owned(), accept.to_owned())];
+    if let Some(key) = &target.api_key {
+        headers.push(("authorization".to_owned(), format!("Bearer {}", key.expose())));
+    }
+    for (name, value) in &target.headers {
+        let name = name.to_ascii_lowercase();
+        headers.retain(|(ours, _)| *ours != name);
+        headers.push((name, value.clone()));
+    }
+    headers
+}
+
+/// The body.
+pub(in crate::provider) fn body(chat: &ChatRequest<'_>, model: &str, extras: &Extras, output_cap: &'static str) -> Result<Vec<u8>> {
+    let mut object = chat.object().clone();
+    object.set("model", Cow::Owned(json::string(model)));
+    if !extras.prepend.is_empty() || extras.system_prompt.is_some() {
+        object.set("messages", Cow::Owned(messages(chat, extras)?));
+    }
+    if chat.stream {
+        let options = stream_options(object.get("stream_options"))?;
+        object.set("stream_options", Cow::Owned(options));
+    }
+    if let (Some(granted), None) = (extras.max_output, chat.max_output) {
+        object.set(output_cap, Cow::Owned(raw(granted.to_string())?));
+    }
+    Ok(object.to_bytes())
+}
+
+/// The project's instructions, the client's, the stored messages, the client's others.
+fn messages(chat: &ChatRequest<'_>, extras: &Extras) -> Result<Box<RawValue>> {
+    let leading = chat.messages.iter().take_while(|message| message.role.is_instruction()).count();
+    let system = extras.system_prompt.as_ref().map(|prompt| format!(r#"{{"role":"system","content":{}}}"#, json::string(prompt)));
+    let instructions = chat.messages.iter().take(leading).map(|message| message.raw.get());
+    let stored = extras.prepend.iter().map(|message| message.get());
+    let conversation = chat.messages.iter().skip(leading).map(|message| message.raw.get());
+    let all: Vec<&str> = system.as_deref().into_iter().chain(instructions).chain(stored).chain(conversation).collect();
+    raw(format!("[{}]", all.join(",")))
+}
+
+/// The client's options, with usage asked for.
+fn stream_options(options: Option<&RawValue>) -> Result<Box<RawValue>> {
+    let given = options.map(RawValue::get).filter(|raw| *raw != "null");
+    let mut object =
+        RawObject::parse(given.unwrap_or("{}")).map_err(|_| Error::invalid("stream_options", "stream_options must be an object."))?;
+    object.set("include_usage", Cow::Borrowed(RawValue::TRUE));
+    raw(String::from_utf8_lossy(&object.to_bytes()).into_owned())
+}
+
+fn raw(json: String) -> Result<Box<RawValue>> {
+    RawValue::from_string(json).map_err(|error| Error::server(format!("a request member was not valid JSON: {error}")))
+}

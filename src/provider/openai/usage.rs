@@ -1,0 +1,42 @@
+//! Token counts as OpenAI-speaking hosts report them.
+
+use serde_json::value::RawValue;
+
+use crate::api::chat::whole;
+use crate::api::usage::TokenUsage;
+use crate::json::pick;
+
+/// Reads a `usage` object; `None` when it counts nothing that we know.
+pub(super) fn read(raw: &RawValue) -> Option<TokenUsage> {
+    let names = [
+        "prompt_tokens",
+        "completion_tokens",
+        "total_tokens",
+        "prompt_tokens_details",
+        "completion_tokens_details",
+        "prompt_cache_hit_tokens",
+    ];
+    let [prompt, completion, total, prompt_details, completion_details, cache_hit] = pick(raw.get(), names).ok()?;
+    if prompt.is_none() && completion.is_none() {
+        return None;
+    }
+    let input = number(prompt).unwrap_or(0);
+    let output = number(completion).unwrap_or(0);
+    Some(TokenUsage {
+        input,
+        // xAI counts reasoning in the total only. What was billed is what the total says.
+        output: number(total).map_or(output, |total| output.max(total.saturating_sub(input))),
+        cached_input: detail(prompt_details, "cached_tokens").or_else(|| number(cache_hit)).unwrap_or(0),
+        cache_write: detail(prompt_details, "cache_write_tokens").unwrap_or(0),
+        reasoning: detail(completion_details, "reasoning_tokens").unwrap_or(0),
+    })
+}
+
+fn detail(details: Option<&RawValue>, name: &str) -> Option<u64> {
+    let [value] = pick(details?.get(), [name]).ok()?;
+    number(value)
+}
+
+fn number(value: Option<&RawValue>) -> Option<u64> {
+    whole(value?.get())
+}

@@ -1,0 +1,95 @@
+//! Where a request goes and with which credential, and the request that is to be sent there.
+//!
+//! Always holds: `Debug` shows no secret of either.
+
+use core::fmt;
+
+use zeroize::Zeroizing;
+
+use super::{Kind, demo};
+
+/// A credential. `Debug` does not show it, and its memory is cleared when it is dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Keeps a credential.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(Zeroizing::new(value.into()))
+    }
+
+    /// The credential itself, to be put into a request and nowhere else.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// One model at one provider of a project.
+#[derive(Clone)]
+pub struct Target {
+    /// The provider's name in the project.
+    pub provider: String,
+    /// Its dialect.
+    pub kind: Kind,
+    /// What stands before the dialect's own path; a slash at its end does not matter. Unused by `demo`.
+    pub base_url: String,
+    /// The credential, if the provider wants one.
+    pub api_key: Option<Secret>,
+    /// Further headers, which may hold secrets too; one with the name of a header of ours replaces it.
+    pub headers: Vec<(String, String)>,
+    /// The model's name at the provider.
+    pub model: String,
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target")
+            .field("provider", &self.provider)
+            .field("kind", &self.kind)
+            .field("base_url", &self.base_url)
+            .field("api_key", &self.api_key)
+            .field("headers", &names(&self.headers))
+            .field("model", &self.model)
+            .finish()
+    }
+}
+
+/// An HTTP POST to a provider.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Outbound {
+    /// The absolute URL; holds no secret.
+    pub url: String,
+    /// Names in lower case, values as they are to be sent.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Outbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbound")
+            .field("url", &self.url)
+            .field("headers", &names(&self.headers))
+            .field("body", &format_args!("{} bytes", self.body.len()))
+            .finish()
+    }
+}
+
+/// What a dialect wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// Send this and read the answer.
+    Http(Outbound),
+    /// Play this as the answer.
+    Demo(demo::Script),
+}
+
+fn names(headers: &[(String, String)]) -> Vec<&str> {
+    headers.iter().map(|(name, _)| name.as_str()).collect()
+}

@@ -1,0 +1,104 @@
+//! Admission: rate, then thread, then budget, then one row.
+//!
+//! Always holds: a refused request writes nothing and costs nothing; a repeated one gets the reservation it already has.
+//! Absent on purpose: anything about the thread's content (`history`).
+
+use super::budget::Grant;
+use super::command::{Begin, Begun, Outcome, Refused, Reservation};
+use super::history::{self, History};
+use super::refusal::Refusal;
+use super::store::{RequestRow, Status, Store, Write};
+use super::{DAY_MS, Open, User};
+use crate::error::{Code, Error, Result};
+
+/// The alarm is set at most this far ahead of a new reservation. It is a backstop: admission itself settles what is
+/// overdue, so the alarm may be late, and a request need not pay for setting one.
+const ALARM_WITHIN_MS: u64 = DAY_MS;
+/// An alarm this long overdue was lost.
+const ALARM_LOST_MS: u64 = 3_600_000;
+
+impl User {
+    pub(super) fn begin(&mut self, store: &mut impl Store, mut begin: Begin, now: u64) -> Result<Outcome> {
+        if let Some(open) = self.open.get(&begin.request_id).copied() {
+            let history = history::read(store, begin.thread.as_ref())?;
+            return Ok(self.begun(&begin, &open, history, now));
+        }
+        if self.seen(&begin.request_id) {
+            return Err(Error::new(Code::Conflict, "This request was already begun and has ended."));
+        }
+        let at = self.clock(now);
+        if let Some(refusal) = self.rate_refusal(begin.limits, at) {
+            return Ok(self.refused(&begin, refusal, now));
+        }
+        let history = history::read(store, begin.thread.as_ref())?;
+        begin.estimate.input = begin.estimate.input.saturating_add(history.tokens);
+        let grant = match self.grant(begin.limits, begin.estimate, at) {
+            Ok(grant) => grant,
+            Err(refusal) => return Ok(self.refused(&begin, refusal, now)),
+        };
+        self.admit(store, &begin, grant, at)?;
+        let open = self.open.get(&begin.request_id).copied().ok_or_else(|| Error::server("user: an admitted request is not open"))?;
+        Ok(self.begun(&begin, &open, history, now))
+    }
+
+    /// Writes the request's row, and with it the expiry of what is overdue: the budget it takes may be theirs.
+    fn admit(&mut self, store: &mut impl Store, begin: &Begin, grant: Grant, at: u64) -> Result<()> {
+        let row = row(begin, grant, self.newest_seq + 1, at);
+        let due = self.due(at);
+        let alarm = self.alarm_for_begin(at);
+        let mut writes: Vec<Write> = due.iter().map(|(_, settlement)| Write::Settle(settlement.clone())).collect();
+        writes.push(Write::InsertRequest(row.clone()));
+        writes.extend(alarm.map(|at| Write::SetAlarm(Some(at))));
+        self.commit(store, &writes)?;
+        for (request_id, settlement) in &due {
+            self.settled(request_id, settlement.usage);
+        }
+        self.admitted(&row);
+        self.alarm = alarm.or(self.alarm);
+        Ok(())
+    }
+
+    /// Set if an alarm has to be set: none is pending soon enough, or the one that was has been lost.
+    fn alarm_for_begin(&self, now: u64) -> Option<u64> {
+        let latest = now + ALARM_WITHIN_MS;
+        let pending = self.alarm.is_some_and(|alarm| alarm <= latest && alarm + ALARM_LOST_MS >= now);
+        if pending { None } else { Some(latest) }
+    }
+
+    fn begun(&self, begin: &Begin, open: &Open, history: History, now: u64) -> Outcome {
+        let reservation = Reservation { seq: open.seq, reserved: open.reserved(), max_output: open.max_output };
+        Outcome::Begun(Begun { reservation, prepend: history.prepend, base: history.base, rate: self.snapshot(begin.limits, now) })
+    }
+
+    fn refused(&self, begin: &Begin, refusal: Refusal, now: u64) -> Outcome {
+        Outcome::Refused(Refused { refusal, rate: self.snapshot(begin.limits, now) })
+    }
+}
+
+fn row(begin: &Begin, grant: Grant, seq: u64, at: u64) -> RequestRow {
+    RequestRow {
+        seq,
+        request_id: begin.request_id.clone(),
+        session_id: begin.session_id.clone(),
+        thread_id: begin.thread.as_ref().map(|thread| thread.id.clone()),
+        model: begin.model.clone(),
+        provider: begin.provider.clone(),
+        at,
+        // Never longer than a day, so that the day totals' checkpoint cannot be held up.
+        deadline: at + begin.ttl_ms.min(DAY_MS),
+        reserved_input: grant.input,
+        reserved_output: grant.output,
+        max_output: grant.max_output,
+        status: Status::Open,
+        input: None,
+        output: None,
+        cached_input: 0,
+        cache_write: 0,
+        reasoning: 0,
+        estimated: false,
+        stored: false,
+        settled_at: None,
+        ttft_ms: None,
+        duration_ms: None,
+    }
+}

@@ -1,0 +1,339 @@
+//! What the Worker asks of one user's object and what it answers: the JSON between the two.
+//!
+//! Always holds: message bodies travel as `RawValue`, so their bytes arrive as the client wrote them. That needs
+//! externally tagged enums: an internal tag or `flatten` would buffer the message and lose its number forms and spaces.
+//! Absent on purpose: anything about how it travels, and errors (those are `crate::error::Error`).
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::refusal::Refusal;
+use crate::api::usage::TokenUsage;
+
+/// One question to a user's object. All times inside are milliseconds; `now` is an argument of `apply`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// Admit a request and reserve its tokens; also gives the history to send. Answer: `Begun` or `Refused`.
+    Begin(Begin),
+    /// Remember what a running stream has used so far, for the case that nobody finishes it. Answer: `Progressed`.
+    Progress(Progress),
+    /// Settle a request and store its turn. Answer: `Finished`.
+    Finish(Finish),
+    /// The caller's limits and what is left of them. Answer: `Rate`.
+    Limits(Limits),
+    /// A page of threads, newest first. Answer: `Threads`.
+    ListThreads(ListThreads),
+    /// One thread. Answer: `Thread`.
+    GetThread(ThreadId),
+    /// The messages of a thread, oldest first. Answer: `Messages`.
+    Messages(ListMessages),
+    /// Give a thread another title. Answer: `Thread`.
+    PatchThread(PatchThread),
+    /// Remove a thread and its messages. Answer: `Deleted`.
+    DeleteThread(ThreadId),
+    /// The alarm: settle what nobody settled, prune what is old. Answer: `Expired`.
+    Expire(Expire),
+    /// Remove everything there is about this user. Answer: `Erased`.
+    Erase,
+}
+
+/// The answer to a [`Command`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The request may go upstream.
+    Begun(Begun),
+    /// The request may not go upstream; nothing was written.
+    Refused(Refused),
+    /// `counted` is false if the request is not (or no longer) open.
+    Progressed {
+        /// The report was recorded.
+        counted: bool,
+    },
+    /// What a finish changed.
+    Finished(Finished),
+    /// The limits now.
+    Rate(RateSnapshot),
+    /// A page of threads.
+    Threads {
+        /// Newest first by the last message.
+        data: Vec<ThreadView>,
+        /// There are older ones: ask again with `before` = the last id.
+        has_more: bool,
+    },
+    /// One thread.
+    Thread(ThreadView),
+    /// A page of messages.
+    Messages {
+        /// Oldest first; each is the object that the client sees.
+        data: Vec<Box<RawValue>>,
+        /// There are older ones: ask again with `before` = the first id.
+        has_more: bool,
+    },
+    /// The thread is gone.
+    Deleted,
+    /// What the alarm did.
+    Expired(Expired),
+    /// Everything is gone.
+    Erased,
+}
+
+/// Admit one request.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Begin {
+    /// Unique per request; a second `Begin` with the same id gets the first one's reservation.
+    pub request_id: String,
+    /// For attribution.
+    pub session_id: String,
+    /// Set if the request belongs to a thread.
+    pub thread: Option<BeginThread>,
+    /// The model that will be asked.
+    pub model: String,
+    /// The provider that serves it.
+    pub provider: String,
+    /// The limits that hold for this caller now.
+    pub limits: Limits,
+    /// What the request may cost at most.
+    pub estimate: Estimate,
+    /// How long the reservation lives without a finish, in ms; at most a day.
+    pub ttl_ms: u64,
+}
+
+/// The thread of a request.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BeginThread {
+    /// Chosen by the client.
+    pub id: String,
+    /// The client's messages, verbatim and all of them.
+    pub messages: Vec<Box<RawValue>>,
+    /// How many tokens of history fit beside them.
+    pub window_tokens: u64,
+}
+
+/// Limits of one user; `None` is unlimited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Limits {
+    /// Requests in any 60 seconds.
+    pub requests_per_minute: Option<u64>,
+    /// Input plus output tokens per UTC day.
+    pub tokens_per_day: Option<u64>,
+}
+
+/// What a request may use at most, in tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// The prompt as the client sent it, without history from the thread.
+    pub input: u64,
+    /// What the client named as its maximum, times the number of choices; `None` if it named none.
+    pub output: Option<u64>,
+    /// What is reserved if it named none: the model's own maximum, times the number of choices.
+    pub output_default: u64,
+    /// How many replies are asked for (`n`); a granted maximum is per reply. 0 counts as 1.
+    #[serde(default)]
+    pub choices: u64,
+}
+
+/// Admitted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Begun {
+    /// What was reserved.
+    pub reservation: Reservation,
+    /// History to put after the client's leading system and developer messages ([`super::reconcile::leading_instructions`]).
+    pub prepend: Vec<Box<RawValue>>,
+    /// Give this back in [`ThreadFinish`]; set if the request has a thread.
+    pub base: Option<Base>,
+    /// The limits after this request was counted.
+    pub rate: RateSnapshot,
+}
+
+/// A reservation, by which the finish finds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reservation {
+    /// Give this back in [`Finish`].
+    pub seq: u64,
+    /// Input plus output tokens that are held.
+    pub reserved: u64,
+    /// Set if less than the model's maximum was left: the most output tokens *per reply* to ask the provider for.
+    pub max_output: Option<u64>,
+}
+
+/// The state of the thread that a request was begun on, and what its finish will do to it. Opaque to the Worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Base {
+    /// Which thread of that id: the number of the request that made it; `None` if there was none.
+    pub born: Option<u64>,
+    /// The version that was read.
+    pub version: u64,
+    /// The first of the client's messages that is new.
+    pub new_from: usize,
+    /// Set if the thread is to be rewound to this many messages first.
+    pub keep: Option<usize>,
+}
+
+/// Not admitted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Why, and when to try again.
+    pub refusal: Refusal,
+    /// The limits now.
+    pub rate: RateSnapshot,
+}
+
+/// The six `x-ratelimit-*` values; `None` where there is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RateSnapshot {
+    /// Requests per minute.
+    pub limit_requests: Option<u64>,
+    /// Requests that would be admitted now.
+    pub remaining_requests: Option<u64>,
+    /// Milliseconds until all of them are back.
+    pub reset_requests_ms: Option<u64>,
+    /// Tokens per UTC day.
+    pub limit_tokens: Option<u64>,
+    /// Tokens neither spent nor reserved.
+    pub remaining_tokens: Option<u64>,
+    /// Milliseconds until the next UTC midnight.
+    pub reset_tokens_ms: Option<u64>,
+}
+
+/// A running stream's last word on its usage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The request.
+    pub request_id: String,
+    /// A snapshot; overwrites the one before.
+    pub usage: TokenUsage,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// The provider said that it was done.
+    Completed,
+    /// The client went away.
+    Cancelled,
+    /// The provider or the way to it failed.
+    Failed,
+    /// The gateway ended it: a deadline, a guard.
+    Stopped,
+}
+
+/// Settle one request. Sending it twice, or after the reservation expired, counts nothing twice.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Finish {
+    /// The request.
+    pub request_id: String,
+    /// Its [`Reservation::seq`].
+    pub seq: u64,
+    /// What it used. `None` with `Failed` is nothing; else the last progress or the whole reservation is charged.
+    pub usage: Option<TokenUsage>,
+    /// The usage is our own count, not the provider's.
+    pub estimated: bool,
+    /// How it ended.
+    pub status: Ending,
+    /// From the request's arrival to the first byte of the reply, in ms.
+    pub ttft_ms: Option<u64>,
+    /// From the request's arrival to its end, in ms.
+    pub duration_ms: Option<u64>,
+    /// Set if the request has a thread.
+    pub thread: Option<ThreadFinish>,
+}
+
+/// One turn to store. Without a reply nothing is stored, so that a retry does not find its own question there.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ThreadFinish {
+    /// The thread.
+    pub id: String,
+    /// What `Begin` gave.
+    pub base: Base,
+    /// The client's messages again, verbatim and all of them.
+    pub messages: Vec<Box<RawValue>>,
+    /// The assistant's message as far as it got; `None` if no byte of it came.
+    pub reply: Option<Box<RawValue>>,
+    /// False marks the reply as cut.
+    pub complete: bool,
+}
+
+/// What a finish changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finished {
+    /// This call settled the reservation (a duplicate or a late one does not).
+    pub settled: bool,
+    /// This call stored the turn.
+    pub stored: bool,
+}
+
+/// A page of threads.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListThreads {
+    /// 1 to 100, default 20.
+    pub limit: Option<u64>,
+    /// The id of a thread: only those after it in the order.
+    pub before: Option<String>,
+}
+
+/// Names one thread.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadId {
+    /// Its id.
+    pub id: String,
+}
+
+/// A page of messages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListMessages {
+    /// The thread's id.
+    pub thread: String,
+    /// 1 to 1,000: the last ones; default all.
+    #[serde(default)]
+    pub limit: Option<u64>,
+    /// The id of a message: only those before it.
+    #[serde(default)]
+    pub before: Option<String>,
+}
+
+/// Another title.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PatchThread {
+    /// The thread's id.
+    pub id: String,
+    /// 1 to 200 characters.
+    pub title: String,
+}
+
+/// A thread as clients see it. Times are whole epoch seconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadView {
+    /// Chosen by the client.
+    pub id: String,
+    /// From the first user message, or set by hand.
+    pub title: String,
+    /// Epoch seconds.
+    pub created_at: u64,
+    /// Epoch seconds.
+    pub last_message_at: u64,
+    /// How many are stored.
+    pub messages_count: u64,
+}
+
+/// The alarm's work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expire {
+    /// Request rows older than this are pruned, in ms. [`super::RETENTION_MS`] unless the project says otherwise.
+    pub retention_ms: u64,
+}
+
+/// What the alarm did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expired {
+    /// Reservations that were settled.
+    pub expired: u64,
+    /// The newest request row that was pruned.
+    pub pruned_through: Option<u64>,
+    /// When to wake next, epoch ms; it is also in the commit as `Write::SetAlarm`.
+    pub wake_at: Option<u64>,
+}

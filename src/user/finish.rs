@@ -1,0 +1,125 @@
+//! The end of a request: its reservation becomes a charge, its turn goes into the thread.
+//!
+//! Always holds: a reservation is settled once, whoever comes first (finish, a repeated finish, the alarm). A finish that
+//! comes after the alarm changes no counter any more, but its turn is still stored, once. A finish past the deadline that
+//! comes before the alarm is simply a finish. Absent on purpose: what a turn looks like in rows (`turn`).
+
+use super::budget::plausible;
+use super::command::{Ending, Finish, Finished, Outcome, Progress};
+use super::store::{DayRow, Settlement, Status, Store, StoreError, Write};
+use super::turn::{self, Turn};
+use super::{MAX_SAFE, Open, User};
+use crate::api::usage::TokenUsage;
+use crate::error::Result;
+
+/// Settled rows after which the day totals are written, so that loading reads no more than about this many.
+const CHECKPOINT_EVERY: u64 = 200;
+
+impl User {
+    pub(super) fn progress(&mut self, store: &mut impl Store, progress: &Progress) -> Result<Outcome> {
+        let Some(open) = self.open.get(&progress.request_id) else { return Ok(Outcome::Progressed { counted: false }) };
+        let usage = plausible(progress.usage);
+        if open.progress != Some(usage) {
+            let write = Write::Progress { seq: open.seq, usage };
+            self.commit(store, &[write])?;
+            if let Some(open) = self.open.get_mut(&progress.request_id) {
+                open.progress = Some(usage);
+            }
+        }
+        Ok(Outcome::Progressed { counted: true })
+    }
+
+    pub(super) fn finish(&mut self, store: &mut impl Store, finish: &Finish, now: u64) -> Result<Outcome> {
+        let open = self.open.get(&finish.request_id).copied().filter(|open| open.seq == finish.seq);
+        let Some(open) = open else { return self.finish_late(store, finish, now) };
+        let (usage, estimated) = charge(&open, finish);
+        let mut writes = store_turn(store, finish, open.at, now)?;
+        let stored = !writes.is_empty();
+        writes.push(Write::Settle(Settlement {
+            seq: open.seq,
+            status: status(finish.status),
+            usage,
+            estimated,
+            stored,
+            settled_at: now.min(MAX_SAFE),
+            ttft_ms: finish.ttft_ms.map(|ms| ms.min(MAX_SAFE)),
+            duration_ms: finish.duration_ms.map(|ms| ms.min(MAX_SAFE)),
+        }));
+        let settled_through = self.settled_through();
+        let due = settled_through.saturating_sub(self.frontier) >= CHECKPOINT_EVERY;
+        if due {
+            writes.extend(checkpoint(store, self.frontier, settled_through)?);
+        }
+        self.commit(store, &writes)?;
+        self.settled(&finish.request_id, usage);
+        if due {
+            self.frontier = settled_through;
+        }
+        Ok(Outcome::Finished(Finished { settled: true, stored }))
+    }
+
+    /// Not open: unknown, a duplicate, or expired. Only the last has something left to do.
+    fn finish_late(&mut self, store: &mut impl Store, finish: &Finish, now: u64) -> Result<Outcome> {
+        let row = store.request(finish.seq)?.filter(|row| row.request_id == finish.request_id);
+        let writes = match row {
+            Some(row) if row.status == Status::Expired && !row.stored => store_turn(store, finish, row.at, now)?,
+            _ => Vec::new(),
+        };
+        if writes.is_empty() {
+            return Ok(Outcome::Finished(Finished { settled: false, stored: false }));
+        }
+        let writes = [writes, vec![Write::MarkStored { seq: finish.seq }]].concat();
+        self.commit(store, &writes)?;
+        Ok(Outcome::Finished(Finished { settled: false, stored: true }))
+    }
+
+    /// The highest number up to which every request is settled.
+    pub(super) fn settled_through(&self) -> u64 {
+        self.open.values().map(|open| open.seq).min().map_or(self.newest_seq, |oldest| oldest - 1)
+    }
+}
+
+/// Day totals for the requests with `after < seq <= through`, all of which are settled in the store.
+pub(super) fn checkpoint(store: &impl Store, after: u64, through: u64) -> Result<Vec<Write>, StoreError> {
+    let mut writes = Vec::new();
+    for sums in store.day_sums(after, through)? {
+        let so_far = store.day(sums.day)?.unwrap_or_default();
+        let add = |a: u64, b: u64| a.saturating_add(b).min(MAX_SAFE);
+        writes.push(Write::PutDay(DayRow {
+            day: sums.day,
+            requests: add(so_far.requests, sums.requests),
+            input: add(so_far.input, sums.input),
+            output: add(so_far.output, sums.output),
+            cached_input: add(so_far.cached_input, sums.cached_input),
+            cache_write: add(so_far.cache_write, sums.cache_write),
+            reasoning: add(so_far.reasoning, sums.reasoning),
+            through_seq: through,
+        }));
+    }
+    Ok(writes)
+}
+
+fn store_turn(store: &impl Store, finish: &Finish, asked_at: u64, now: u64) -> Result<Vec<Write>> {
+    match &finish.thread {
+        Some(thread) => turn::append(store, &Turn { seq: finish.seq, asked_at, replied_at: now.clamp(asked_at, MAX_SAFE), finish: thread }),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// What to charge, and whether it is our own guess.
+fn charge(open: &Open, finish: &Finish) -> (TokenUsage, bool) {
+    match finish.usage {
+        Some(usage) => (plausible(usage), finish.estimated),
+        None if finish.status == Ending::Failed && open.progress.is_none() => (TokenUsage::default(), finish.estimated),
+        None => (open.presumed(), true),
+    }
+}
+
+const fn status(ending: Ending) -> Status {
+    match ending {
+        Ending::Completed => Status::Completed,
+        Ending::Cancelled => Status::Cancelled,
+        Ending::Failed => Status::Failed,
+        Ending::Stopped => Status::Stopped,
+    }
+}

@@ -1,0 +1,192 @@
+//! The SQL of one user's object: tables, one text per query, and each write as bound statements.
+//!
+//! Always holds: every statement is a constant and every value is bound. A request's life is two rows written: no
+//! table has a second index (an index is another row per write), request numbers are the rowid and ascend with time,
+//! and tables with a text key are `WITHOUT ROWID`. Absent on purpose: the platform, so the edge only binds and maps.
+
+use super::store::{DayRow, RequestRow, Settlement, ThreadRow, Write};
+use crate::api::usage::TokenUsage;
+
+/// Run each when the object starts.
+pub const SCHEMA: &[&str] = &[
+    "CREATE TABLE IF NOT EXISTS requests (\
+     seq INTEGER PRIMARY KEY, request_id TEXT NOT NULL, session_id TEXT NOT NULL, thread_id TEXT, model TEXT NOT NULL, \
+     provider TEXT NOT NULL, at INTEGER NOT NULL, deadline INTEGER NOT NULL, reserved_input INTEGER NOT NULL, \
+     reserved_output INTEGER NOT NULL, max_output INTEGER, status TEXT NOT NULL, input INTEGER, output INTEGER, \
+     cached_input INTEGER NOT NULL DEFAULT 0, cache_write INTEGER NOT NULL DEFAULT 0, reasoning INTEGER NOT NULL DEFAULT 0, \
+     estimated INTEGER NOT NULL DEFAULT 0, stored INTEGER NOT NULL DEFAULT 0, settled_at INTEGER, ttft_ms INTEGER, \
+     duration_ms INTEGER)",
+    "CREATE TABLE IF NOT EXISTS days (\
+     day INTEGER PRIMARY KEY, requests INTEGER NOT NULL, input INTEGER NOT NULL, output INTEGER NOT NULL, \
+     cached_input INTEGER NOT NULL, cache_write INTEGER NOT NULL, reasoning INTEGER NOT NULL, through_seq INTEGER NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS threads (\
+     id TEXT PRIMARY KEY, title TEXT NOT NULL, created_at INTEGER NOT NULL, last_message_at INTEGER NOT NULL, \
+     messages INTEGER NOT NULL, bytes INTEGER NOT NULL, version INTEGER NOT NULL, born INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS turns (\
+     thread TEXT NOT NULL, turn INTEGER NOT NULL, piece INTEGER NOT NULL, body TEXT NOT NULL, \
+     PRIMARY KEY (thread, turn, piece)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
+];
+
+/// `Store::requests_before`: seq, limit → `RequestRow`s.
+pub const REQUESTS_BEFORE: &str = "SELECT * FROM requests WHERE seq < ? ORDER BY seq DESC LIMIT ?";
+/// `Store::request`: seq → a `RequestRow` or none.
+pub const REQUEST: &str = "SELECT * FROM requests WHERE seq = ?";
+/// `Store::request_after`: seq → a `RequestRow` or none.
+pub const REQUEST_AFTER: &str = "SELECT * FROM requests WHERE seq > ? ORDER BY seq LIMIT 1";
+/// `Store::prunable`: limit, before → one row `{seq}`, null if there is none.
+pub const PRUNABLE: &str = "SELECT MAX(seq) AS seq FROM (SELECT seq, at FROM requests ORDER BY seq LIMIT ?) WHERE at < ?";
+/// `Store::day_sums`: after, through → `DayRow`s.
+pub const DAY_SUMS: &str = "SELECT at / 86400000 AS day, COUNT(*) AS requests, SUM(COALESCE(input, 0)) AS input, \
+     SUM(COALESCE(output, 0)) AS output, SUM(cached_input) AS cached_input, SUM(cache_write) AS cache_write, \
+     SUM(reasoning) AS reasoning, 0 AS through_seq FROM requests \
+     WHERE seq > ? AND seq <= ? AND status <> 'open' GROUP BY at / 86400000 ORDER BY 1";
+/// `Store::last_day`: → a `DayRow` or none.
+pub const LAST_DAY: &str = "SELECT * FROM days ORDER BY day DESC LIMIT 1";
+/// `Store::day`: day → a `DayRow` or none.
+pub const DAY: &str = "SELECT * FROM days WHERE day = ?";
+/// `Store::alarm`: → one row `{value}` or none.
+pub const ALARM: &str = "SELECT value FROM meta WHERE key = 'alarm'";
+/// `Store::thread`: id → a `ThreadRow` or none.
+pub const THREAD: &str = "SELECT * FROM threads WHERE id = ?";
+/// `Store::threads` without `before`: limit → `ThreadRow`s.
+pub const THREADS: &str = "SELECT * FROM threads ORDER BY last_message_at DESC, id DESC LIMIT ?";
+/// `Store::threads` with `before`: `last_message_at`, id, limit → `ThreadRow`s.
+pub const THREADS_BEFORE: &str =
+    "SELECT * FROM threads WHERE (last_message_at, id) < (?, ?) ORDER BY last_message_at DESC, id DESC LIMIT ?";
+/// `Store::turns`: thread → `TurnRow`s.
+pub const TURNS: &str = "SELECT turn, piece, body FROM turns WHERE thread = ? ORDER BY turn, piece";
+
+const INSERT_REQUEST: &str = "INSERT INTO requests (seq, request_id, session_id, thread_id, model, provider, at, deadline, \
+     reserved_input, reserved_output, max_output, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+const PROGRESS: &str =
+    "UPDATE requests SET input = ?, output = ?, cached_input = ?, cache_write = ?, reasoning = ? WHERE seq = ? AND status = 'open'";
+const SETTLE: &str = "UPDATE requests SET input = ?, output = ?, cached_input = ?, cache_write = ?, reasoning = ?, status = ?, \
+     estimated = ?, stored = ?, settled_at = ?, ttft_ms = ?, duration_ms = ? WHERE seq = ? AND status = 'open'";
+const MARK_STORED: &str = "UPDATE requests SET stored = 1 WHERE seq = ?";
+const PUT_DAY: &str = "INSERT OR REPLACE INTO days (day, requests, input, output, cached_input, cache_write, reasoning, through_seq) \
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+const PRUNE_REQUESTS: &str = "DELETE FROM requests WHERE seq <= ?";
+const PUT_THREAD: &str = "INSERT OR REPLACE INTO threads (id, title, created_at, last_message_at, messages, bytes, version, born) \
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+const PUT_TURN: &str = "INSERT INTO turns (thread, turn, piece, body) VALUES (?, ?, ?, ?)";
+const TRUNCATE_TURNS: &str = "DELETE FROM turns WHERE thread = ? AND turn >= ?";
+const DELETE_TURNS: &str = "DELETE FROM turns WHERE thread = ?";
+const DELETE_THREAD: &str = "DELETE FROM threads WHERE id = ?";
+const SET_ALARM: &str = "INSERT OR REPLACE INTO meta (key, value) VALUES ('alarm', ?)";
+const CLEAR_ALARM: &str = "DELETE FROM meta WHERE key = 'alarm'";
+const ERASE: &[&str] = &["DELETE FROM requests", "DELETE FROM days", "DELETE FROM threads", "DELETE FROM turns", "DELETE FROM meta"];
+
+/// One value to bind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bind<'a> {
+    /// Below 2^53.
+    Int(u64),
+    /// Text.
+    Text(&'a str),
+    /// SQL NULL.
+    Null,
+}
+
+impl From<u64> for Bind<'_> {
+    fn from(n: u64) -> Self {
+        Self::Int(n)
+    }
+}
+
+impl From<Option<u64>> for Bind<'_> {
+    fn from(n: Option<u64>) -> Self {
+        n.map_or(Self::Null, Self::Int)
+    }
+}
+
+impl From<bool> for Bind<'_> {
+    fn from(flag: bool) -> Self {
+        Self::Int(u64::from(flag))
+    }
+}
+
+impl<'a> From<&'a str> for Bind<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text)
+    }
+}
+
+/// A statement and its values, in order.
+pub type Statement<'a> = (&'static str, Vec<Bind<'a>>);
+
+/// A write as statements. Run all of a batch in one synchronous transaction. `SetAlarm` and `Erase` also concern the
+/// platform's alarm, which is not SQL.
+pub fn statements(write: &Write) -> Vec<Statement<'_>> {
+    match write {
+        Write::InsertRequest(row) => vec![insert_request(row)],
+        Write::Progress { seq, usage } => {
+            let mut binds = usage_binds(usage);
+            binds.push((*seq).into());
+            vec![(PROGRESS, binds)]
+        }
+        Write::Settle(settlement) => vec![settle(settlement)],
+        Write::MarkStored { seq } => vec![(MARK_STORED, vec![(*seq).into()])],
+        Write::PutDay(day) => vec![put_day(day)],
+        Write::PruneRequests { through } => vec![(PRUNE_REQUESTS, vec![(*through).into()])],
+        Write::PutThread(row) => vec![put_thread(row)],
+        Write::PutTurn { thread, turn, pieces } => {
+            let numbered = (0u64..).zip(pieces);
+            numbered.map(|(n, body)| (PUT_TURN, vec![thread.as_str().into(), (*turn).into(), n.into(), body.as_str().into()])).collect()
+        }
+        Write::TruncateTurns { thread, from } => vec![(TRUNCATE_TURNS, vec![thread.as_str().into(), (*from).into()])],
+        Write::DeleteThread { thread } => {
+            vec![(DELETE_TURNS, vec![thread.as_str().into()]), (DELETE_THREAD, vec![thread.as_str().into()])]
+        }
+        Write::SetAlarm(Some(at)) => vec![(SET_ALARM, vec![(*at).into()])],
+        Write::SetAlarm(None) => vec![(CLEAR_ALARM, vec![])],
+        Write::Erase => ERASE.iter().map(|sql| (*sql, vec![])).collect(),
+    }
+}
+
+fn usage_binds(usage: &TokenUsage) -> Vec<Bind<'static>> {
+    [usage.input, usage.output, usage.cached_input, usage.cache_write, usage.reasoning].map(Bind::Int).to_vec()
+}
+
+fn insert_request(row: &RequestRow) -> Statement<'_> {
+    let binds = vec![
+        row.seq.into(),
+        row.request_id.as_str().into(),
+        row.session_id.as_str().into(),
+        row.thread_id.as_deref().map_or(Bind::Null, Bind::Text),
+        row.model.as_str().into(),
+        row.provider.as_str().into(),
+        row.at.into(),
+        row.deadline.into(),
+        row.reserved_input.into(),
+        row.reserved_output.into(),
+        row.max_output.into(),
+        row.status.name().into(),
+    ];
+    (INSERT_REQUEST, binds)
+}
+
+fn settle(settlement: &Settlement) -> Statement<'_> {
+    let mut binds = usage_binds(&settlement.usage);
+    binds.extend::<[Bind; 7]>([
+        settlement.status.name().into(),
+        settlement.estimated.into(),
+        settlement.stored.into(),
+        settlement.settled_at.into(),
+        settlement.ttft_ms.into(),
+        settlement.duration_ms.into(),
+        settlement.seq.into(),
+    ]);
+    (SETTLE, binds)
+}
+
+fn put_day(day: &DayRow) -> Statement<'_> {
+    let values = [day.day, day.requests, day.input, day.output, day.cached_input, day.cache_write, day.reasoning, day.through_seq];
+    (PUT_DAY, values.map(Bind::Int).to_vec())
+}
+
+fn put_thread(row: &ThreadRow) -> Statement<'_> {
+    let mut binds = vec![row.id.as_str().into(), row.title.as_str().into()];
+    binds.extend([row.created_at, row.last_message_at, row.messages, row.bytes, row.version, row.born].map(Bind::Int));
+    (PUT_THREAD, binds)
+}

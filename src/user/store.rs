@@ -1,0 +1,291 @@
+//! The durable side of one user: rows, the reads that the state needs, and one write that takes a batch.
+//!
+//! Always holds: a batch is all or nothing, and every number in a row is below 2^53 (the platform moves integers as
+//! floats). Field names are column names, so a row of `schema`'s queries deserialises into these types as it is.
+//! Absent on purpose: SQL (see `schema`) and anything asynchronous.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::usage::TokenUsage;
+
+/// The durable side. Synchronous: that is what `SQLite` in a Durable Object is.
+pub trait Store {
+    /// Request rows with a lower number than `seq`, highest first, at most `limit`.
+    fn requests_before(&self, seq: u64, limit: u64) -> Result<Vec<RequestRow>, StoreError>;
+    /// The request row with this number.
+    fn request(&self, seq: u64) -> Result<Option<RequestRow>, StoreError>;
+    /// The lowest request row above `seq`.
+    fn request_after(&self, seq: u64) -> Result<Option<RequestRow>, StoreError>;
+    /// The highest number among the oldest `limit` request rows that began before `before` (epoch ms).
+    fn prunable(&self, before: u64, limit: u64) -> Result<Option<u64>, StoreError>;
+    /// Sums of the settled request rows with `after < seq <= through`, per UTC day of their begin. `through_seq` is 0 in them.
+    fn day_sums(&self, after: u64, through: u64) -> Result<Vec<DayRow>, StoreError>;
+    /// The checkpoint of the latest day that has one.
+    fn last_day(&self) -> Result<Option<DayRow>, StoreError>;
+    /// The checkpoint of one day.
+    fn day(&self, day: u64) -> Result<Option<DayRow>, StoreError>;
+    /// The alarm that was last set, epoch ms.
+    fn alarm(&self) -> Result<Option<u64>, StoreError>;
+    /// One thread.
+    fn thread(&self, id: &str) -> Result<Option<ThreadRow>, StoreError>;
+    /// Threads by (`last_message_at`, `id`) descending, those below `before`, at most `limit`.
+    fn threads(&self, before: Option<(u64, &str)>, limit: u64) -> Result<Vec<ThreadRow>, StoreError>;
+    /// All pieces of a thread's turns, by (turn, piece) ascending.
+    fn turns(&self, thread: &str) -> Result<Vec<TurnRow>, StoreError>;
+    /// Does all of it or none of it. After an error either may be the case: the caller reads again.
+    fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError>;
+}
+
+/// The store failed. The text is for the log; it holds no user data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreError(pub String);
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+impl From<StoreError> for crate::error::Error {
+    fn from(error: StoreError) -> Self {
+        Self::server(format!("user store: {error}"))
+    }
+}
+
+/// One row-level operation of a batch. Each names what it costs: the platform bills rows written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// 1 row.
+    InsertRequest(RequestRow),
+    /// 1 row: the usage so far of an open request.
+    Progress {
+        /// The request.
+        seq: u64,
+        /// A snapshot.
+        usage: TokenUsage,
+    },
+    /// 1 row: an open request is settled.
+    Settle(Settlement),
+    /// 1 row: the turn of an expired request was stored after all.
+    MarkStored {
+        /// The request.
+        seq: u64,
+    },
+    /// 1 row: inserts or replaces the checkpoint of a day.
+    PutDay(DayRow),
+    /// Removes request rows up to and including this number.
+    PruneRequests {
+        /// The last one.
+        through: u64,
+    },
+    /// 1 row: inserts or replaces a thread.
+    PutThread(ThreadRow),
+    /// As many rows as pieces: inserts a turn.
+    PutTurn {
+        /// The thread.
+        thread: String,
+        /// Its number; higher than every other of this thread.
+        turn: u64,
+        /// The text, in order.
+        pieces: Vec<String>,
+    },
+    /// Removes the turns of a thread from this number on.
+    TruncateTurns {
+        /// The thread.
+        thread: String,
+        /// The first to go.
+        from: u64,
+    },
+    /// Removes a thread and its turns.
+    DeleteThread {
+        /// The thread.
+        thread: String,
+    },
+    /// 1 row, and the platform's own alarm is to be set (or deleted) with it. Epoch ms.
+    SetAlarm(Option<u64>),
+    /// Removes every row of every table, and the platform's alarm.
+    Erase,
+}
+
+/// Where a request is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Reserved, not settled.
+    Open,
+    /// Settled: the provider was done.
+    Completed,
+    /// Settled: the client went away.
+    Cancelled,
+    /// Settled: the provider failed.
+    Failed,
+    /// Settled: the gateway ended it.
+    Stopped,
+    /// Settled by the alarm, because nobody else did.
+    Expired,
+}
+
+impl Status {
+    /// As it stands in the column.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Completed => "completed",
+            Self::Cancelled => "cancelled",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// One request, from its admission to its end and until it is pruned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestRow {
+    /// 1, 2, 3 … in the order of admission; never given twice.
+    pub seq: u64,
+    /// The gateway's id of the request.
+    pub request_id: String,
+    /// For attribution.
+    pub session_id: String,
+    /// Set if it belongs to a thread.
+    pub thread_id: Option<String>,
+    /// The model asked.
+    pub model: String,
+    /// The provider asked.
+    pub provider: String,
+    /// When it was admitted, epoch ms; never less than the row before has.
+    pub at: u64,
+    /// When the reservation expires, epoch ms.
+    pub deadline: u64,
+    /// Tokens held for the prompt.
+    pub reserved_input: u64,
+    /// Tokens held for the replies.
+    pub reserved_output: u64,
+    /// The maximum that was granted per reply, if it was less than the model's.
+    pub max_output: Option<u64>,
+    /// Where it is in its life.
+    pub status: Status,
+    /// Prompt tokens: the last report while it is open, the charge once it is settled.
+    pub input: Option<u64>,
+    /// Reply tokens, likewise.
+    pub output: Option<u64>,
+    /// Of `input`: read from the provider's cache.
+    pub cached_input: u64,
+    /// Of `input`: written to the provider's cache.
+    pub cache_write: u64,
+    /// Of `output`: spent on reasoning.
+    pub reasoning: u64,
+    /// The charge is our own count.
+    #[serde(with = "flag")]
+    pub estimated: bool,
+    /// Its turn is in the thread.
+    #[serde(with = "flag")]
+    pub stored: bool,
+    /// When it was settled, epoch ms.
+    pub settled_at: Option<u64>,
+    /// To the first byte, ms.
+    pub ttft_ms: Option<u64>,
+    /// To the end, ms.
+    pub duration_ms: Option<u64>,
+}
+
+impl RequestRow {
+    /// The last report, or the charge; `None` if nothing was reported.
+    pub fn usage(&self) -> Option<TokenUsage> {
+        let (input, output) = (self.input?, self.output.unwrap_or(0));
+        Some(TokenUsage { input, output, cached_input: self.cached_input, cache_write: self.cache_write, reasoning: self.reasoning })
+    }
+}
+
+/// The end of a request's row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// The request.
+    pub seq: u64,
+    /// Not `Open`.
+    pub status: Status,
+    /// The charge.
+    pub usage: TokenUsage,
+    /// The charge is our own count.
+    pub estimated: bool,
+    /// Its turn is in the thread, by this batch.
+    pub stored: bool,
+    /// Epoch ms.
+    pub settled_at: u64,
+    /// To the first byte, ms.
+    pub ttft_ms: Option<u64>,
+    /// To the end, ms.
+    pub duration_ms: Option<u64>,
+}
+
+/// Totals of one UTC day over the settled requests up to a number. They outlive the request rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DayRow {
+    /// Days since the epoch.
+    pub day: u64,
+    /// Settled requests.
+    pub requests: u64,
+    /// Tokens.
+    pub input: u64,
+    /// Tokens.
+    pub output: u64,
+    /// Of `input`.
+    pub cached_input: u64,
+    /// Of `input`.
+    pub cache_write: u64,
+    /// Of `output`.
+    pub reasoning: u64,
+    /// Request rows up to this number are in the totals of their days; rows above are not.
+    pub through_seq: u64,
+}
+
+/// One thread.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadRow {
+    /// Chosen by the client.
+    pub id: String,
+    /// From the first user message, or set by hand.
+    pub title: String,
+    /// Epoch ms.
+    pub created_at: u64,
+    /// Epoch ms.
+    pub last_message_at: u64,
+    /// Messages stored.
+    pub messages: u64,
+    /// Bytes of their JSON.
+    pub bytes: u64,
+    /// Counts the turns that were ever stored; the last turn's number.
+    pub version: u64,
+    /// The number of the request that made it: tells it from a deleted thread of the same id.
+    pub born: u64,
+}
+
+/// A piece of one turn's text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TurnRow {
+    /// Its number in the thread, ascending, with gaps.
+    pub turn: u64,
+    /// 0, 1, 2 …
+    pub piece: u64,
+    /// The text.
+    pub body: String,
+}
+
+/// `SQLite` has no booleans: 0 and 1.
+mod flag {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's `with` passes a reference")]
+    pub fn serialize<S: Serializer>(flag: &bool, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(u8::from(*flag))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+        Ok(u8::deserialize(deserializer)? != 0)
+    }
+}

@@ -1,0 +1,152 @@
+//! What a client is told when a provider fails: the whole table of statuses, and that no secret gets through.
+
+use behest::error::Error;
+use behest::provider::Kind;
+use serde_json::{Value, json};
+
+use crate::play::target;
+
+fn failure(status: u16, body: &str) -> Error {
+    Kind::OpenAi.dialect().failure(status, Some(1_500), body.as_bytes(), &target(Kind::OpenAi))
+}
+
+fn rendered(error: &Error) -> Value {
+    serde_json::from_str(&error.body()).unwrap()
+}
+
+/// (provider's status, ours, our code, whether its words are shown, whether its `retry-after` is passed on)
+const TABLE: [(u16, u16, &str, bool, bool); 30] = [
+    (301, 502, "upstream_error", true, false),
+    (302, 502, "upstream_error", true, false),
+    (307, 502, "upstream_error", true, false),
+    (400, 400, "validation_error", true, false),
+    (401, 502, "upstream_error", false, false),
+    (402, 502, "upstream_error", false, false),
+    (403, 502, "upstream_error", false, false),
+    (404, 404, "model_not_found", true, false),
+    (405, 502, "upstream_error", true, false),
+    (408, 504, "upstream_timeout", true, false),
+    (409, 502, "upstream_error", true, false),
+    (410, 502, "upstream_error", true, false),
+    (413, 413, "payload_too_large", true, false),
+    (415, 502, "upstream_error", true, false),
+    (418, 502, "upstream_error", true, false),
+    (422, 422, "validation_error", true, false),
+    (424, 502, "upstream_error", true, false),
+    (429, 429, "rate_limited", true, true),
+    (451, 502, "upstream_error", true, false),
+    (499, 502, "upstream_error", true, false),
+    (500, 502, "upstream_error", true, false),
+    (501, 502, "upstream_error", true, false),
+    (502, 502, "upstream_error", true, false),
+    (503, 503, "upstream_error", true, true),
+    (504, 504, "upstream_timeout", true, false),
+    (520, 502, "upstream_error", true, false),
+    (522, 504, "upstream_timeout", true, false),
+    (524, 504, "upstream_timeout", true, false),
+    (529, 503, "upstream_error", true, true),
+    (599, 502, "upstream_error", true, false),
+];
+
+#[test]
+fn every_status() {
+    for (theirs, ours, code, words, retry) in TABLE {
+        let error = failure(theirs, r#"{"error":{"message":"Their own words.","type":"t","param":"their.param","code":"c"}}"#);
+        assert_eq!((error.status(), error.name()), (ours, code), "{theirs}");
+        assert_eq!(error.message().contains("Their own words."), words, "{theirs}: {}", error.message());
+        assert_eq!(error.headers().iter().any(|(name, value)| *name == "retry-after" && value == "2"), retry, "{theirs}");
+        let shown = rendered(&error);
+        let param = if matches!(theirs, 400 | 422) {
+            json!("their.param")
+        } else if theirs == 404 {
+            json!("model")
+        } else {
+            Value::Null
+        };
+        assert_eq!(shown["error"]["param"], param, "{theirs}");
+        let details = if theirs == 429 { json!({"scope": "upstream"}) } else { Value::Null };
+        assert_eq!(shown["error"]["details"], details, "{theirs}");
+    }
+}
+
+#[test]
+fn bodies_without_words_get_a_sentence_with_the_status() {
+    let html = "<html><head><title>Bad Gateway</title></head><body>nginx</body></html>";
+    for body in
+        ["", " ", html, "null", "[]", "{}", "\"text\"", r#"{"error":{}}"#, r#"{"error":{"message":""}}"#, r#"{"error":{"message":7}}"#]
+    {
+        for (theirs, ours, ..) in TABLE {
+            let error = failure(theirs, body);
+            assert_eq!(error.status(), ours, "{theirs} {body}");
+            let said_so = error.message().contains(&format!("(status {theirs})")) || matches!(theirs, 401..=403);
+            assert!(
+                said_so && error.message().ends_with('.') && !error.message().contains("nginx"),
+                "{theirs} {body}: {}",
+                error.message()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_shapes_in_use_are_read() {
+    for body in [
+        r#"{"error":{"message":"No."}}"#,
+        r#"{"error":"No."}"#,
+        r#"{"object":"error","message":"No.","type":"invalid","param":null,"code":null}"#,
+        r#"{"detail":"No."}"#,
+        r#"[{"error":{"code":400,"message":"No.","status":"INVALID_ARGUMENT"}}]"#,
+        r#"{"detail":[{"loc":["body"],"msg":"No."}]}"#,
+    ] {
+        assert!(failure(400, body).message().contains("No."), "{body}");
+    }
+}
+
+#[test]
+fn nothing_that_looks_like_a_key_is_shown() {
+    for secret in [
+        "test-key-0123456789",
+        "hdr-secret-42",
+        "sk-proj-AbC_dEf-123456",
+        "sk-ant-api03-xxxxxxxx",
+        "sk-abcd****************wxyz",
+        "AIzaSyA1234567890abcdefg",
+        "gsk_1234567890abcdef",
+        "xai-1234567890abcdef",
+        "hf_1234567890abcdef",
+        "AKIAIOSFODNN7EXAMPLE",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln",
+        "behest_sk_live_0123456789abcdef0123456789abcdef",
+        "ghp_1234567890abcdef",
+    ] {
+        for around in ["Incorrect key: {}.", "url?key={}&x=1", "'{}'", "Authorization: Bearer {}", "{}", "a,{};b", "({})"] {
+            let said = around.replace("{}", secret);
+            for (theirs, ..) in TABLE {
+                let body = json!({"error": {"message": said, "param": said}}).to_string();
+                let shown = failure(theirs, &body).body();
+                assert!(!shown.contains(secret), "{theirs}: {shown}");
+            }
+        }
+    }
+    let shown = failure(400, r#"{"error":"use Bearer abcdef0123 or bearer: \"xyzxyz99\""}"#).body();
+    assert!(!shown.contains("abcdef0123") && !shown.contains("xyzxyz99"), "{shown}");
+    for harmless in
+        ["The task-force of sk- keys", "max_tokens is too large: 99", "Bearer is missing", "model `gpt-4o-mini-2024-07-18` is gone"]
+    {
+        assert_eq!(failure(400, &json!({"error": harmless}).to_string()).message(), harmless);
+    }
+}
+
+#[test]
+fn messages_are_bounded_and_on_one_line() {
+    let error = failure(400, &json!({"error": format!("a\r\nb\u{1b}[31m {}", "é".repeat(100_000))}).to_string());
+    assert_eq!(error.message().chars().count(), 501);
+    assert!(error.message().starts_with("a  b [31m é") && error.message().ends_with('…'));
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    let shown = format!("{:?}", target(Kind::OpenAi));
+    assert!(shown.contains("[redacted]") && shown.contains("X-Secret"));
+    assert!(!shown.contains("test-key") && !shown.contains("hdr-secret"), "{shown}");
+}

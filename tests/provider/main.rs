@@ -1,0 +1,12 @@
+//! The dialects: what a provider is sent, and what the client gets of its answer.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(missing_docs)]
+#![allow(clippy::explicit_write, reason = "the test harness swallows what `eprintln` says when a test passes")]
+
+mod demo;
+mod failures;
+mod goldens;
+mod outbound;
+mod play;
+mod recorded;
+mod schema;

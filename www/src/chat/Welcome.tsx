@@ -1,0 +1,28 @@
+// An empty thread: a few things to try, each of which shows something the gateway does.
+import type { Sample } from "./preferences";
+
+const TRIES: { title: string; words: string; sample: Sample }[] = [
+  { title: "Stream Markdown", words: "Show me a short Markdown tour: a heading, a list, a table and some code.", sample: "none" },
+  { title: "Call a tool", words: "What is the weather in Oslo right now?", sample: "tools" },
+  { title: "Answer in a schema", words: "Describe Lisbon.", sample: "schema" },
+  { title: "Remember", words: "My favourite colour is green. What did I just tell you?", sample: "none" },
+];
+
+export function Welcome({ onTry }: { onTry: (words: string, sample: Sample) => void }) {
+  return (
+    <div class="welcome">
+      <h1>At your behest.</h1>
+      <p>Write below, or try one of these. Every request can be seen, and copied as code, in the panel on the right.</p>
+      <ul class="tries">
+        {TRIES.map(({ title, words, sample }) => (
+          <li key={title}>
+            <button type="button" onClick={() => onTry(words, sample)}>
+              <strong>{title}</strong>
+              <span>{words}</span>
+            </button>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
