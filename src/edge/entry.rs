@@ -34,8 +34,7 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
         Ok(found) => serve(&mut inbound, &context, found, &mut facts).await,
         Err(error) => Err(error),
     };
-    let is_settled_chat = pattern == "/v1/chat/completions" && facts.iter().any(|(name, _)| *name == "x-behest-model");
-    if !is_settled_chat {
+    if !inbound.costs.logged_when_settled.get() {
         write_line(&inbound, pattern, &result);
     }
     let mut answer = result.unwrap_or_else(|error| Answer::from(&error));

@@ -45,6 +45,8 @@ pub struct Costs {
     pub kv_reads: Cell<u64>,
     /// Rows that objects wrote.
     pub rows_written: Cell<u64>,
+    /// Settling writes the request's log line, for it knows how it ended.
+    pub logged_when_settled: Cell<bool>,
 }
 
 impl Costs {

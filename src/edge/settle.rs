@@ -85,6 +85,7 @@ impl Settling {
     pub fn open(context: &Context, ticket: Ticket) -> Self {
         let (tell, told) = oneshot::channel::<(Ended, Result1)>();
         let has_thread = ticket.turn.is_some();
+        ticket.costs.logged_when_settled.set(true);
         context.wait_until(async move {
             let (ended, answer) = match told.await {
                 Ok((ended, answer)) => (ended, Some(answer)),

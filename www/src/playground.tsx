@@ -1,14 +1,14 @@
 // The playground for one user: threads on the left, the conversation, the request on the right. Holds
 // what these share (preferences, limits, the draft) and the page's keys: Escape stops, Ctrl or Cmd+K
 // starts a thread. Rendered anew for another user, so nothing of one shows to the next.
-import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { chatBody } from "./chat/body";
 import { Composer } from "./chat/Composer";
 import { keepPreferences, recallPreferences, type Preferences, type Sample } from "./chat/preferences";
 import { Settings } from "./chat/Settings";
 import { Transcript } from "./chat/Transcript";
 import { useChat } from "./chat/useChat";
-import { RequestPanel } from "./request/RequestPanel";
+import { PANEL_LIES_OVER, RequestPanel } from "./request/RequestPanel";
 import type { Credential } from "./session/credential";
 import { Denied } from "./session/Denied";
 import { keep, recall } from "./session/storage";
@@ -28,19 +28,15 @@ export function Playground({ session, credential }: { session: Session; credenti
   const field = useRef<HTMLTextAreaElement>(null);
   const [preferences, setPreferences] = usePreferences(session.linkModel);
   const [limits, setLimits] = useState<Limits>({});
-  const [draft, setDraft] = useDraft();
+  const [draft, setDraft] = useDraft(JSON.stringify([identity.project, identity.user]));
   const [denied, setDenied] = useState<Failure>();
   const [drawer, setDrawer] = useState(false);
-  const [panel, setPanel] = useState(() => recall("browser", "panel") === "open" && window.innerWidth > 1180);
+  const [panel, setPanel] = useState(() => recall("browser", "panel") === "open" && !window.matchMedia(PANEL_LIES_OVER).matches);
   const [settings, setSettings] = useState(false);
 
   const onLimits = useCallback((news: Limits) => setLimits((known) => ({ ...known, ...news })), []);
   const gateway = useMemo(() => new Gateway(token, onLimits), [token, onLimits]);
   useEffect(() => setDenied(undefined), [token]);
-  // On a touch screen the keyboard would cover the page.
-  useEffect(() => {
-    if (window.matchMedia("(hover: hover)").matches) field.current?.focus();
-  }, []);
 
   const onDenied = useCallback((failure: Failure, words?: string) => {
     setDenied(failure);
@@ -59,12 +55,17 @@ export function Playground({ session, credential }: { session: Session; credenti
   const { state } = chat;
   const replying = state.status === "replying";
 
-  const focusField = () => field.current?.focus();
+  // On a touch screen the keyboard would cover the page.
+  const focusField = () => {
+    if (window.matchMedia("(hover: hover)").matches) field.current?.focus();
+  };
+  useEffect(focusField, []);
   const send = (words = draft, sample?: Sample) => {
     if (replying || words.trim() === "") return;
     const chosen = sample === undefined ? preferences : { ...preferences, sample };
     if (chosen !== preferences) setPreferences(chosen);
     if (words === draft) setDraft("");
+    setDenied(undefined);
     chat.send(words, chosen);
     focusField();
   };
@@ -87,7 +88,11 @@ export function Playground({ session, credential }: { session: Session; credenti
   };
   usePageKeys({
     onNew: fresh,
-    onEscape: () => (drawer ? setDrawer(false) : replying ? stop() : undefined),
+    onEscape: () => {
+      if (drawer) setDrawer(false);
+      else if (replying) stop();
+      else if (panel && window.matchMedia(PANEL_LIES_OVER).matches) togglePanel();
+    },
   });
 
   const coming = { threadId: state.threadId, body: chatBody([{ role: "user", content: draft || "Hello!" }], preferences) };
@@ -114,7 +119,7 @@ export function Playground({ session, credential }: { session: Session; credenti
           onSettings={() => setSettings(true)}
           onPanel={togglePanel}
         />
-        <Transcript chat={chat} onTry={send} />
+        <Transcript chat={chat} onTry={send} onFocusLost={focusField} />
         <div class="dock">
           <div class="column">
             {denied && <Denied failure={denied} refusal={session.refusal} onOffer={session.offer} />}
@@ -146,12 +151,17 @@ function usePreferences(linkModel: string | undefined): [Preferences, (preferenc
     const kept = recallPreferences();
     return linkModel === undefined ? kept : { ...kept, model: linkModel };
   });
-  useEffect(() => keepPreferences(preferences), [preferences]);
+  useLayoutEffect(() => keepPreferences(preferences), [preferences]);
+  useEffect(() => {
+    if (linkModel !== undefined) set((known) => ({ ...known, model: linkModel }));
+  }, [linkModel]);
   return [preferences, set];
 }
 
-function useDraft() {
-  const [draft, setDraft] = useState(() => recall("tab", "draft") ?? "");
-  useEffect(() => keep("tab", "draft", draft), [draft]);
+/** Survives a reload and a new token, but is never shown to another user. */
+function useDraft(owner: string) {
+  const name = `draft ${owner}`;
+  const [draft, setDraft] = useState(() => recall("tab", name) ?? "");
+  useLayoutEffect(() => keep("tab", name, draft), [name, draft]);
   return [draft, setDraft] as const;
 }

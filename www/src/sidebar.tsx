@@ -1,12 +1,13 @@
 // The side of the page: the name, a new thread, the threads, and whose token is in use. On a narrow
 // screen it is a drawer over the page; while shut it cannot be reached by keyboard either.
-import { useEffect, useRef } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import type { Identity } from "./session/credential";
 import { IdentityCard } from "./session/Identity";
 import { ThreadList } from "./threads/ThreadList";
 import type { Threads } from "./threads/useThreads";
 import { CloseIcon, PlusIcon } from "./ui/icons";
 import { ThemeButton } from "./ui/ThemeButton";
+import { useFocusReturn } from "./ui/useFocusReturn";
 import { useMedia } from "./ui/useMedia";
 import { Wordmark } from "./ui/Wordmark";
 
@@ -26,9 +27,7 @@ export function Sidebar(props: SidebarProps) {
   const { threads, identity, currentId, drawer, onFresh, onOpen, onDelete, onEnd, onClose } = props;
   const narrow = useMedia("(max-width: 860px)");
   const close = useRef<HTMLButtonElement>(null);
-  useEffect(() => {
-    if (narrow && drawer) close.current?.focus();
-  }, [narrow, drawer]);
+  useFocusReturn(narrow && drawer, close);
   return (
     <>
       {narrow && drawer && <div class="backdrop" onClick={onClose} />}

@@ -23,7 +23,7 @@ export function TopBar({ title, models, preferences, panel, onModel, onMenu, onS
       <button type="button" class="icon-button menu" aria-label="Threads" data-testid="menu" onClick={onMenu}>
         <MenuIcon />
       </button>
-      <p class="topbar-title">{title ?? "New thread"}</p>
+      <h1 class="topbar-title">{title || "New thread"}</h1>
       <ModelPicker model={preferences.model} models={models} onChange={onModel} />
       <button
         type="button"

@@ -40,6 +40,13 @@ export function Composer(props: ComposerProps) {
         if (!replying && !loading) onSend();
       }}
     >
+      {sample !== "none" && (
+        <div class="chips">
+          <button type="button" class="chip" data-testid="sample-off" aria-label={`${SAMPLES[sample]}: switch off`} onClick={props.onSampleOff}>
+            {SAMPLES[sample]} <span aria-hidden="true">×</span>
+          </button>
+        </div>
+      )}
       <textarea
         ref={field}
         data-testid="composer"
@@ -53,11 +60,6 @@ export function Composer(props: ComposerProps) {
         onKeyDown={onKeyDown}
       />
       <div class="composer-bar">
-        {sample !== "none" && (
-          <button type="button" class="chip on" data-testid="sample-off" aria-label={`${SAMPLES[sample]}: switch off`} onClick={props.onSampleOff}>
-            {SAMPLES[sample]} <span aria-hidden="true">×</span>
-          </button>
-        )}
         <span class="keys" id="composer-keys">
           {replying ? "Esc stops" : "Enter sends, Shift Enter breaks the line"}
         </span>

@@ -1,12 +1,14 @@
 // One message. The user's words stand as typed; a reply is Markdown (or JSON, if that was asked for)
 // with its tool calls, its failure if it failed, and one quiet line of facts and actions.
-import { memo } from "./memo";
+import { useEffect, useState } from "preact/hooks";
 import { Markdown } from "../markdown/Markdown";
+import { copyText } from "../ui/copy";
 import { CopyButton } from "../ui/CopyButton";
 import { AgainIcon } from "../ui/icons";
 import { sayMeasured } from "../wire/duration";
 import { parseJson } from "../wire/json";
 import { ErrorCard } from "./ErrorCard";
+import { memo } from "./memo";
 import type { Entry, ReplyFacts } from "./message";
 import { ToolCalls } from "./ToolCard";
 
@@ -65,7 +67,7 @@ function Facts({ entry, onAgain }: { entry: Entry; onAgain: (() => void) | undef
     <footer class="facts">
       {entry.text !== "" && <CopyButton text={entry.text} label="Copy reply" />}
       {onAgain && (
-        <button type="button" class="quiet" data-testid="regenerate" aria-label="Regenerate reply" onClick={onAgain}>
+        <button type="button" class="quiet" data-testid="regenerate" aria-label="Again: regenerate this reply" onClick={onAgain}>
           <AgainIcon /> Again
         </button>
       )}
@@ -75,9 +77,29 @@ function Facts({ entry, onAgain }: { entry: Entry; onAgain: (() => void) | undef
         </span>
       )}
       {entry.facts.requestId !== undefined && !entry.failure && (
-        <span class="facts-id" title="Request id" data-testid="request-id">{entry.facts.requestId}</span>
+        <RequestId id={entry.facts.requestId} />
       )}
     </footer>
+  );
+}
+
+function RequestId({ id }: { id: string }) {
+  const [copied, setCopied] = useState(false);
+  useEffect(() => {
+    const timer = copied ? setTimeout(() => setCopied(false), 1600) : undefined;
+    return () => clearTimeout(timer);
+  }, [copied]);
+  return (
+    <button
+      type="button"
+      class="quiet facts-id"
+      title={`Request ${id}: copy`}
+      aria-label={`Copy request id ${id}`}
+      data-testid="request-id"
+      onClick={() => void copyText(id).then(setCopied)}
+    >
+      {copied ? "Copied" : id}
+    </button>
   );
 }
 
@@ -85,7 +107,7 @@ function factsText(facts: ReplyFacts): string[] {
   const { model, provider, usage, firstTokenMs, finish } = facts;
   return [
     model !== undefined && (provider === undefined ? model : `${model} by ${provider}`),
-    usage !== undefined && `${usage.input} in, ${usage.output} out`,
+    usage !== undefined && `${usage.output} tokens, ${usage.input} in`,
     firstTokenMs !== undefined && `first token ${sayMeasured(firstTokenMs)}`,
     finish === "length" && "cut at the token limit",
     finish === "content_filter" && "stopped by a content filter",

@@ -51,7 +51,7 @@ export function Settings({ preferences, onChange, onClose }: SettingsProps) {
           <NumberField label="Max tokens" hint="1 or more" value={preferences.maxTokens} read={readMaxTokens} onChange={(maxTokens) => set({ maxTokens })} />
         </div>
         <fieldset class="field">
-          <legend>Show off</legend>
+          <legend>Samples</legend>
           {SAMPLES.map(({ value, title, note }) => (
             <label class="radio" key={value}>
               <input type="radio" name="sample" checked={preferences.sample === value} onChange={() => set({ sample: value })} />

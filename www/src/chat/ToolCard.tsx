@@ -1,6 +1,7 @@
 // The tool calls of a reply: each with its name, its arguments as they arrive and its answer. Calls
 // that wait for an answer offer a sample one, to send as it is or to change. Nothing is run.
 import { useState } from "preact/hooks";
+import { Code } from "../ui/Code";
 import { ToolIcon } from "../ui/icons";
 import { parseJson } from "../wire/json";
 import type { Entry, ToolCall } from "./message";
@@ -26,8 +27,8 @@ export function ToolCalls({ entry, onAnswer }: CardProps) {
             <code>{call.name || "…"}</code>
             <span>{stateOf(call, growing)}</span>
           </header>
-          <pre tabIndex={0}>{growing ? call.arguments : pretty(call.arguments)}</pre>
-          {call.result !== undefined && <pre class="tool-result" tabIndex={0}>{pretty(call.result)}</pre>}
+          <pre tabIndex={0}><Code text={growing ? call.arguments : pretty(call.arguments)} language="json" /></pre>
+          {call.result !== undefined && <pre class="tool-result" tabIndex={0}><Code text={pretty(call.result)} language="json" /></pre>}
           {call.result === undefined && onAnswer && (
             <textarea
               aria-label={`Answer to ${call.name}`}

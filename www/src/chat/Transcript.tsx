@@ -11,7 +11,14 @@ import { pendingCalls } from "./state";
 import type { Chat } from "./useChat";
 import { Welcome } from "./Welcome";
 
-export function Transcript({ chat, onTry }: { chat: Chat; onTry: (words: string, sample: Sample) => void }) {
+interface TranscriptProps {
+  chat: Chat;
+  onTry: (words: string, sample: Sample) => void;
+  /** A button that held the focus went away with what it started. */
+  onFocusLost: () => void;
+}
+
+export function Transcript({ chat, onTry, onFocusLost }: TranscriptProps) {
   const { state } = chat;
   const box = useRef<HTMLDivElement>(null);
   const [atEnd, setAtEnd] = useState(true);
@@ -23,7 +30,7 @@ export function Transcript({ chat, onTry }: { chat: Chat; onTry: (words: string,
   const asked = state.entries.filter((entry) => entry.role === "user").length;
   useLayoutEffect(() => void (follows.current = true), [asked, state.threadId]);
   useLayoutEffect(() => {
-    if (follows.current) toEnd();
+    if (state.entries.length > 0 && follows.current) toEnd();
   }, [state.entries]);
   const onScroll = () => {
     const view = box.current;
@@ -31,6 +38,10 @@ export function Transcript({ chat, onTry }: { chat: Chat; onTry: (words: string,
     follows.current = view.scrollHeight - view.scrollTop - view.clientHeight < 60;
     setAtEnd(follows.current);
   };
+
+  useEffect(() => {
+    if (state.status === "replying" && document.activeElement === document.body) onFocusLost();
+  }, [state.status]);
 
   const answerable = pendingCalls(state.entries)?.key;
   const empty = state.entries.length === 0 && state.status === "idle" && !state.loadFailure;

@@ -11,8 +11,8 @@ const TRIES: { title: string; words: string; sample: Sample }[] = [
 export function Welcome({ onTry }: { onTry: (words: string, sample: Sample) => void }) {
   return (
     <div class="welcome">
-      <h1>At your behest.</h1>
-      <p>Write below, or try one of these. Every request can be seen, and copied as code, in the panel on the right.</p>
+      <h2>At your behest.</h2>
+      <p>Write below, or try one of these. The request panel shows what is sent and received, ready to copy as code.</p>
       <ul class="tries">
         {TRIES.map(({ title, words, sample }) => (
           <li key={title}>

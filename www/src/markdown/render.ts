@@ -1,8 +1,11 @@
 // Markdown → HTML that is safe to insert. Raw HTML in a reply is shown as text, images become links
 // (a reply must not make the browser call other hosts), links open elsewhere without a referrer; and
-// DOMPurify has the last word. Absent: syntax colours, mathematics.
+// DOMPurify has the last word. Absent: mathematics, footnotes.
 import DOMPurify from "dompurify";
 import { Marked, type Tokens } from "marked";
+import { highlight } from "./highlight";
+
+const ADDRESS = /^(?:https?:|mailto:)/i;
 
 const marked = new Marked({
   gfm: true,
@@ -24,8 +27,9 @@ const ALLOWED = {
     ...["ul", "ol", "li", "a", "table", "thead", "tbody", "tr", "th", "td", "figure", "figcaption", "span", "button", "div"],
   ],
   ALLOWED_ATTR: ["href", "target", "rel", "class", "start", "align", "type", "tabindex", "data-copy", "aria-label"],
-  ALLOWED_URI_REGEXP: /^(?:https?:|mailto:)/i,
-  ADD_URI_SAFE_ATTR: ["target"],
+  ALLOWED_URI_REGEXP: ADDRESS,
+  // DOMPurify holds every other attribute to the rule for addresses.
+  ADD_URI_SAFE_ATTR: ["target", "rel", "start", "align", "type", "tabindex"],
 };
 
 /** The blocks of a text, each to be rendered by itself. */
@@ -47,6 +51,7 @@ export function escapeHtml(text: string): string {
 
 function link(href: string, text: string, isHtml = false): string {
   const shown = isHtml ? text : escapeHtml(text);
+  if (!ADDRESS.test(href)) return shown;
   return `<a href="${escapeHtml(href)}" target="_blank" rel="noopener noreferrer nofollow">${shown}</a>`;
 }
 
@@ -55,6 +60,12 @@ function codeBlock(text: string, lang: string | undefined): string {
   return (
     `<figure class="code"><figcaption><span>${escapeHtml(name)}</span>` +
     `<button type="button" data-copy aria-label="Copy code">Copy</button></figcaption>` +
-    `<pre tabindex="0"><code>${escapeHtml(text)}</code></pre></figure>`
+    `<pre tabindex="0"><code>${coloured(text, name)}</code></pre></figure>`
   );
+}
+
+function coloured(text: string, language: string): string {
+  return highlight(text, language)
+    .map((piece) => (piece.kind === "plain" ? escapeHtml(piece.text) : `<span class="code-${piece.kind}">${escapeHtml(piece.text)}</span>`))
+    .join("");
 }

@@ -7,20 +7,20 @@ export function IdentityCard({ identity, onEnd }: { identity: Identity; onEnd: (
   const now = useNow(identity.expiresAt === undefined ? undefined : 5000);
   const ended = identity.expiresAt !== undefined && identity.expiresAt <= now;
   return (
-    <div class="identity" data-testid="identity">
+    <section class="identity" aria-label="Signed in" data-testid="identity">
       <span class="avatar" aria-hidden="true">{[...identity.user][0]?.toUpperCase()}</span>
       <p title={detail(identity)}>
         <strong>{identity.user}</strong>
         <small class={ended ? "wrong" : ""}>{expiry(identity, now)}</small>
       </p>
       <button type="button" class="quiet" onClick={onEnd}>Sign out</button>
-    </div>
+    </section>
   );
 }
 
 function expiry({ expiresAt }: Identity, now: number): string {
-  if (expiresAt === undefined) return "token without an end";
-  return expiresAt <= now ? "token has ended" : `token ends in ${sayDuration(expiresAt - now)}`;
+  if (expiresAt === undefined) return "does not end";
+  return expiresAt <= now ? "token ended" : `ends in ${sayDuration(expiresAt - now)}`;
 }
 
 function detail({ user, project, role, tier, expiresAt }: Identity): string {

@@ -1,4 +1,5 @@
 // The screen without a token: what the page is, how to get a token from a key, and where to paste it.
+import { Code } from "../ui/Code";
 import { CopyButton } from "../ui/CopyButton";
 import { ThemeButton } from "../ui/ThemeButton";
 import { Wordmark } from "../ui/Wordmark";
@@ -30,7 +31,7 @@ export function SignIn({ session }: { session: Session }) {
             <p>From a terminal or your server, with the project’s API key. The key stays there.</p>
             <figure class="code">
               <figcaption><span>shell</span><CopyButton text={mint} label="Copy command" /></figcaption>
-              <pre tabIndex={0}><code>{mint}</code></pre>
+              <pre tabIndex={0}><Code text={mint} language="shell" /></pre>
             </figure>
           </li>
           <li>

@@ -1,6 +1,6 @@
 // One thread in the list: opens on click, is renamed and deleted in place. Deleting asks once, since
 // it cannot be undone. F2 renames, Delete deletes, for those who stay on the keyboard.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { PencilIcon, TrashIcon } from "../ui/icons";
 import type { ListedThread } from "./list";
 
@@ -18,7 +18,8 @@ export function ThreadRow({ thread, current, reachable, onOpen, onRename, onDele
   const [mode, setMode] = useState<"shown" | "renaming" | "deleting">("shown");
   const row = useRef<HTMLLIElement>(null);
   const wasOpen = useRef(false);
-  useEffect(() => {
+  // Before the next key arrives.
+  useLayoutEffect(() => {
     if (mode !== "shown") row.current?.querySelector<HTMLElement>("input, .danger")?.focus();
     else if (wasOpen.current) row.current?.querySelector<HTMLElement>(".thread-open")?.focus();
     wasOpen.current = mode !== "shown";

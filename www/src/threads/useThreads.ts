@@ -28,8 +28,8 @@ export function useThreads(gateway: Gateway, onDenied: (failure: Failure) => voi
 
   const refused = useCallback((error: unknown) => {
     const failure = failureOfException(error);
-    setFailure(failure);
     if (needsToken(failure)) now.current.onDenied(failure);
+    else setFailure(failure);
   }, []);
 
   const load = useCallback(async (url?: string) => {

@@ -52,5 +52,5 @@ function Meter({ name, testId, limit, now }: { name: string; testId: string; lim
 
 function resetText(limit: Limit, now: number): string {
   if (limit.resetsAt === undefined || limit.remaining >= limit.limit || limit.resetsAt <= now) return "";
-  return `full in ${sayDuration(limit.resetsAt - now)}`;
+  return `resets in ${sayDuration(limit.resetsAt - now)}`;
 }

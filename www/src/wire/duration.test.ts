@@ -40,7 +40,7 @@ it.each([
   [59_001, "60 s"],
   [99_000, "99 s"],
   [100_000, "2 min"],
-  [7_200_000, "2 h"],
+  [7_300_000, "2 h"],
   [172_800_000, "2 days"],
 ])("sayDuration(%d)", (ms, text) => expect(sayDuration(ms)).toBe(text));
 

@@ -25,15 +25,15 @@ export function parseMoment(value: unknown): number | undefined {
   return Number.isNaN(at) ? undefined : at;
 }
 
-/** How long is left, in one or two words: `now`, `8 s`, `3 min`, `5 h`, `2 days`. Never says less than there is. */
+/** How long is left, in one or two words: `now`, `8 s`, `3 min`, `5 h`, `2 days`. Seconds and minutes never say less than there is. */
 export function sayDuration(ms: number): string {
   if (ms <= 0) return "now";
   const seconds = Math.ceil(ms / 1000);
   if (seconds < 100) return `${seconds} s`;
   const minutes = Math.ceil(ms / 60_000);
   if (minutes < 100) return `${minutes} min`;
-  const hours = Math.ceil(ms / 3_600_000);
-  return hours < 48 ? `${hours} h` : `${Math.ceil(ms / 86_400_000)} days`;
+  const hours = Math.round(ms / 3_600_000);
+  return hours < 48 ? `${hours} h` : `${Math.round(ms / 86_400_000)} days`;
 }
 
 /** A measured time: `84 ms`, `1.2 s`. */
