@@ -174,21 +174,28 @@ impl Line<'_> {
 
     /// The answer's body, if its status is 200.
     async fn call(&self, call: Call, target: &Target, dialect: &dyn Dialect, timeout: u64, stream: bool) -> Result<Source> {
+        let mut is_document = false;
         let (status, retry_after_ms, mut source) = match call {
             Call::Demo(script) => (script.status, script.retry_after_ms, Source::demo(script)),
             Call::Http(outbound) => {
                 // An answer that is not streamed begins only when it is complete.
                 let deadline = if stream { timeout } else { timeout.max(self.patience()) };
                 let received = upstream::send(&outbound, self.deployment.allow_private, &self.abort, deadline).await?;
+                is_document = received.is_document;
                 (received.status, received.retry_after_ms, Source::upstream(received.body))
             }
         };
-        if status == 200 {
+        if status == 200 && !(stream && is_document) {
             return Ok(source);
         }
         let body = clock::within(timeout, source.read_to_end(MAX_FAILURE)).await.and_then(Result::ok).unwrap_or_default();
         source.stop();
-        Err(dialect.failure(status, retry_after_ms, &body, target))
+        if status != 200 {
+            return Err(dialect.failure(status, retry_after_ms, &body, target));
+        }
+        // A whole answer where a stream was asked for is most often an error in disguise, which the dialect can read.
+        let not_a_stream = Error::new(Code::UpstreamError, "The provider did not stream its answer.");
+        Err(dialect.response(&body, target).err().unwrap_or(not_a_stream))
     }
 
     /// How long an answer that is not streamed may take before it begins: what the owner set, else the whole time.

@@ -19,6 +19,8 @@ pub struct Received {
     pub status: u16,
     /// From `retry-after-ms` or `retry-after`.
     pub retry_after_ms: Option<u64>,
+    /// Whether the answer says that it is something else than an event stream.
+    pub is_document: bool,
     /// The body, unread.
     pub body: Option<ReadableStream>,
 }
@@ -42,7 +44,9 @@ pub async fn send(outbound: &Outbound, allow_private: bool, abort: &AbortControl
     let retry_after_ms = header("retry-after-ms")
         .and_then(|ms| ms.trim().parse().ok())
         .or_else(|| header("retry-after").and_then(|text| retry_after(&text)));
-    Ok(Received { status: response.status(), retry_after_ms, body: response.body() })
+    let kind = header("content-type").unwrap_or_default().to_ascii_lowercase();
+    let is_document = kind.starts_with("application/json") || kind.starts_with("text/html");
+    Ok(Received { status: response.status(), retry_after_ms, is_document, body: response.body() })
 }
 
 /// The provider was silent for too long.
