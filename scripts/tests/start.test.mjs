@@ -72,8 +72,9 @@ test("first run: the two commands work when pasted, the link carries a token and
   assert.ok(token, link.href);
   const claims = JSON.parse(Buffer.from(token.split(".")[1], "base64url"));
   assert.equal(claims.uid, "demo-user");
-  const answer = await fetch(`${link.origin}/v1/models`, { headers: { authorization: `Bearer ${token}` } });
-  assert.equal(answer.status, 200);
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json", "x-thread-id": "survivor" };
+  const chat = await fetch(`${link.origin}/v1/chat/completions`, { method: "POST", headers, body: JSON.stringify({ messages: [{ role: "user", content: "Remember me" }] }) });
+  assert.equal(chat.status, 200, await chat.text());
   assert.equal(statSync(join(state, "demo.json")).mode & 0o777, 0o600);
 
   const second = await start(port);
@@ -85,13 +86,16 @@ test("first run: the two commands work when pasted, the link carries a token and
   await untilSilent(port);
 });
 
-test("second run: the same key, threads still there, in seconds; a killed parent takes the gateway with it", async () => {
+test("second run: the same key, the thread still there, in seconds; a killed parent takes the gateway with it", async () => {
   const before = JSON.parse(readFileSync(join(state, "demo.json"), "utf8"));
   const began = Date.now();
   const gateway = await started(port);
   assert.ok(Date.now() - began < 20_000, `took ${Date.now() - began} ms`);
   assert.equal(keyOf(gateway), before.key);
   assert.doesNotMatch(gateway.output, /made just now/);
+  const token = gateway.output.match(/#token=(\S+)/)[1];
+  const threads = await fetch(`http://127.0.0.1:${port}/v1/threads`, { headers: { authorization: `Bearer ${token}` } });
+  assert.deepEqual((await threads.json()).map(({ id }) => id), ["survivor"]);
   gateway.child.kill("SIGKILL");
   await gateway.ended;
   await untilSilent(port);

@@ -119,7 +119,7 @@ export function Playground({ session, credential }: { session: Session; credenti
           onSettings={() => setSettings(true)}
           onPanel={togglePanel}
         />
-        <Transcript chat={chat} onTry={send} onFocusLost={focusField} />
+        <Transcript chat={chat} demo={models.some((model) => model.id === "demo-1")} onTry={send} onFocusLost={focusField} />
         <div class="dock">
           <div class="column">
             {denied && <Denied failure={denied} refusal={session.refusal} onOffer={session.offer} />}

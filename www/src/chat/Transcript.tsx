@@ -13,12 +13,14 @@ import { Welcome } from "./Welcome";
 
 interface TranscriptProps {
   chat: Chat;
+  /** The demo provider answers here. */
+  demo: boolean;
   onTry: (words: string, sample: Sample) => void;
   /** A button that held the focus went away with what it started. */
   onFocusLost: () => void;
 }
 
-export function Transcript({ chat, onTry, onFocusLost }: TranscriptProps) {
+export function Transcript({ chat, demo, onTry, onFocusLost }: TranscriptProps) {
   const { state } = chat;
   const box = useRef<HTMLDivElement>(null);
   const [atEnd, setAtEnd] = useState(true);
@@ -48,7 +50,7 @@ export function Transcript({ chat, onTry, onFocusLost }: TranscriptProps) {
   return (
     <div class="transcript" ref={box} onScroll={onScroll}>
       <div class="column" role="log" aria-live="off" aria-label="Conversation" aria-busy={state.status === "loading"}>
-        {empty && <Welcome onTry={onTry} />}
+        {empty && <Welcome demo={demo} onTry={onTry} />}
         {state.status === "loading" && <p class="threads-note">Opening the thread…</p>}
         {state.loadFailure && <ErrorCard failure={state.loadFailure} onRetry={() => chat.open(state.threadId)} />}
         {state.entries.map((entry) => (

@@ -14,7 +14,7 @@ const stored = [
     created_at: "2027-01-15T08:00:00Z",
   },
   { id: "3", role: "tool", tool_call_id: "c", content: "14:05" },
-  { id: "4", role: "assistant", content: "It is", cut: true },
+  { id: "4", role: "assistant", content: "It is", incomplete: true },
   { id: 5, role: "user", content: [{ type: "text", text: "and this?" }, { type: "image_url" }] },
 ];
 

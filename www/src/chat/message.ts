@@ -109,7 +109,7 @@ export function entriesOf(stored: Json | undefined): Entry[] {
 
 function entryOf(message: JsonObject, role: Entry["role"], index: number): Entry {
   const key = asString(message["id"]) ?? String(message["id"] ?? `stored-${index}`);
-  const entry = newEntry(role, key, textOf(message["content"]), isCut(message) ? "cut" : "done");
+  const entry = newEntry(role, key, textOf(message["content"]), message["incomplete"] === true ? "cut" : "done");
   const model = asString(message["model"]);
   const at = parseMoment(message["created_at"]);
   return {
@@ -135,15 +135,6 @@ function attachResult(entries: Entry[], message: JsonObject): void {
   const id = asString(message["tool_call_id"]);
   const call = entries.findLast((entry) => entry.toolCalls.length > 0)?.toolCalls.find((each) => each.id === id);
   if (call) call.result = textOf(message["content"]);
-}
-
-// The contract says a cut reply is marked, not how: each field seen in the wild counts.
-function isCut(message: JsonObject): boolean {
-  if (message["cut"] === true || message["truncated"] === true || message["incomplete"] === true) return true;
-  if (message["complete"] === false) return true;
-  return ["cut", "partial", "incomplete", "aborted"].includes(
-    asString(message["status"]) ?? asString(message["finish_reason"]) ?? "",
-  );
 }
 
 function textOf(content: Json | undefined): string {

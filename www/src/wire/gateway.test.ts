@@ -45,17 +45,17 @@ describe("Gateway", () => {
     expect(page).toMatchObject({ items: [{ id: "a" }], next: "/v1/threads?limit=30&before=1" });
   });
 
-  it("follows messages to their end and escapes the id", async () => {
+  it("follows messages to their beginning and escapes the id", async () => {
     const seen: string[] = [];
     const first = "GET /v1/threads/a%2Fb%3F/messages";
     const all = await gateway(
       {
-        [first]: () => Response.json([{ id: 1 }], { headers: { link: "</more>; rel=next" } }),
-        "GET /more": () => Response.json([{ id: 2 }]),
+        [first]: () => Response.json([{ id: 2 }, { id: 3 }], { headers: { link: "</more>; rel=next" } }),
+        "GET /more": () => Response.json([{ id: 1 }]),
       },
       seen,
     ).messages("a/b?");
-    expect(all).toEqual([{ id: 1 }, { id: 2 }]);
+    expect(all).toEqual([{ id: 1 }, { id: 2 }, { id: 3 }]);
     expect(seen).toEqual([first, "GET /more"]);
   });
 

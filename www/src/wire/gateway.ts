@@ -44,7 +44,8 @@ export class Gateway {
     // Bounded: a server that links to itself must not hang the page.
     for (let pages = 0; url !== undefined && pages < 50; pages += 1) {
       const response = await this.call("GET", url);
-      all.push(...asArray(await bodyOf(response)));
+      // Each page is in order, and the next one is older.
+      all.unshift(...asArray(await bodyOf(response)));
       url = nextLink(response.headers.get("link"));
     }
     return all;
