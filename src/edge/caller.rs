@@ -12,6 +12,7 @@ use crate::edge::inbound::Inbound;
 use crate::edge::isolate;
 use crate::edge::snapshots::{self, Ready};
 use crate::error::{Code, Error, Result};
+use crate::user::command::Limits;
 
 /// A verified user and their project.
 pub struct Caller {
@@ -37,6 +38,12 @@ impl Caller {
     /// The project's id.
     pub fn project_id(&self) -> &str {
         &self.principal.claims.pid
+    }
+
+    /// The limits that hold for this user now.
+    pub fn limits(&self) -> Limits {
+        let limits = &self.project.snapshot.settings.limits;
+        Limits { requests_per_minute: Some(limits.user_rpm()), tokens_per_day: Some(limits.user_tokens_per_day()) }
     }
 
     /// The user's id.

@@ -21,8 +21,8 @@ use crate::edge::source::Source;
 use crate::edge::{body, clock, objects, upstream};
 use crate::error::{Code, Error, Result};
 use crate::provider::{Call, Dialect, Extras, Target};
-use crate::user::command::{Begin, BeginThread, Begun, Ending, Estimate, Limits};
-use crate::user::{Command, Outcome};
+use crate::user::command::{Begin, BeginThread, Begun, Ending, Estimate};
+use crate::user::{Command, Outcome, estimate_tokens};
 
 /// A reservation outlives the longest answer by this, in ms, before the alarm settles it.
 const RESERVATION_SLACK_MS: u64 = 60_000;
@@ -77,7 +77,7 @@ impl Line<'_> {
         facts: &mut Facts,
     ) -> Result<(Ticket, Extras)> {
         let settings = &self.caller.project.snapshot.settings;
-        let estimate = estimate(chat, target);
+        let estimate = estimate(chat, target, settings.system_prompt.as_deref());
         let mut ticket = self.ticket(target, estimate.input);
         let mut extras = Extras {
             prepend: Vec::new(),
@@ -95,15 +95,13 @@ impl Line<'_> {
             thread,
             model: resolved.model.clone(),
             provider: target.provider.clone(),
-            limits: Limits {
-                requests_per_minute: Some(settings.limits.user_rpm()),
-                tokens_per_day: Some(settings.limits.user_tokens_per_day()),
-            },
+            limits: self.caller.limits(),
             estimate,
             ttl_ms: WHOLE_MS + RESERVATION_SLACK_MS,
         };
         let thread_id = command.thread.as_ref().map(|thread| thread.id.clone());
         let begun = self.admit(command, facts).await?;
+        ticket.input_estimate += begun.prepend.iter().map(|message| estimate_tokens(message.get())).sum::<u64>();
         extras.prepend = begun.prepend;
         extras.max_output = begun.reservation.max_output;
         ticket.seq = Some(begun.reservation.seq);
@@ -272,10 +270,10 @@ impl Line<'_> {
 }
 
 /// What the request may cost at most, in tokens.
-fn estimate(chat: &ChatRequest<'_>, target: &Target) -> Estimate {
+fn estimate(chat: &ChatRequest<'_>, target: &Target, system_prompt: Option<&str>) -> Estimate {
     let (_, max_output) = catalog::limits(target.kind.name(), &target.model);
     Estimate {
-        input: chat.prompt_tokens_estimate(),
+        input: chat.prompt_tokens_estimate() + system_prompt.map_or(0, estimate_tokens),
         output: chat.max_output.map(|max| max.saturating_mul(chat.n)),
         output_default: max_output.saturating_mul(chat.n),
         choices: chat.n,

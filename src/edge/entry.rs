@@ -6,15 +6,17 @@
 
 use worker::{Context, Env, Request, Response, event};
 
+use crate::api::ratelimit;
 use crate::auth::bearer::Credential;
 use crate::cors;
 use crate::edge::answer::{Answer, Body, Facts};
 use crate::edge::caller::Caller;
 use crate::edge::deployment::{self, Deployment};
 use crate::edge::inbound::Inbound;
-use crate::edge::{admin, chat, clock, isolate, log, mint, models, random, threads};
+use crate::edge::{admin, chat, clock, isolate, log, mint, models, objects, random, threads};
 use crate::error::{Error, Result};
 use crate::route::{self, Door, Match, Route};
+use crate::user::{Command, Outcome};
 
 /// How long others may keep the JWKS, in seconds: short enough that a new key is known before it is used.
 const JWKS_MAX_AGE_S: u32 = 300;
@@ -72,11 +74,28 @@ async fn user(
     route: Route,
     facts: &mut Facts,
 ) -> Result<Answer> {
-    match route {
+    let result = match route {
         Route::Chat => chat::serve(inbound, context, deployment, caller, facts).await,
         Route::Models => Ok(models::list(caller)),
         Route::Model { id } => models::one(caller, &id),
         route => threads::serve(inbound, caller, route).await,
+    };
+    if !deployment.unmetered && !facts.iter().any(|(name, _)| name.starts_with("x-ratelimit-")) {
+        facts.extend(what_is_left(inbound, caller).await);
+    }
+    result
+}
+
+/// The six headers for an answer that was not counted: every answer to a user tells what is left.
+async fn what_is_left(inbound: &Inbound, caller: &Caller) -> Facts {
+    let command = Command::Limits(caller.limits());
+    match objects::user(&inbound.env, caller.project_id(), caller.uid(), &command).await {
+        Ok((Outcome::Rate(rate), rows)) => {
+            inbound.costs.object_call(rows);
+            ratelimit::headers(&rate)
+        }
+        // The answer itself does not depend on it.
+        _ => Facts::new(),
     }
 }
 

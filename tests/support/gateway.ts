@@ -1,4 +1,4 @@
-// The built Worker as a child process: `wrangler dev`, as a newcomer would run it, on a free loopback port.
+// The built Worker as a child process: `wrangler dev`, as a newcomer would run it, on a free loopback port; or Miniflare alone (direct.mjs).
 // Always holds: start() resolves only once /healthz answers, or rejects with the end of the log; stop() and kill() end exactly this
 // child's process group (wrangler, esbuild, workerd) and nothing else; no variable of the caller's environment or `.dev.vars` leaks in.
 // Absent: building. `npm run build` comes first.
@@ -28,6 +28,8 @@ export interface StartOptions {
   /** Folder for KV and Durable Objects; a fresh one if absent. A given folder is the caller's to remove. */
   persist?: string;
   vars?: Record<string, string | number | undefined>;
+  /** Without wrangler and its proxy, which hides a client's leaving from the Worker. */
+  direct?: boolean;
 }
 
 export class Gateway {
@@ -44,7 +46,9 @@ export class Gateway {
     const persist = options.persist ?? join(scratch, "state");
     const logFile = join(scratch, "gateway.log");
     const port = await freePort();
-    const child = launch(port, persist, scratch, logFile, { ...DEFAULT_VARS, ...options.vars });
+    const vars = Object.fromEntries(Object.entries({ ...DEFAULT_VARS, ...options.vars }).filter(([, value]) => value !== undefined)) as Vars;
+    const command = options.direct ? direct(port, persist, vars) : wranglerDev(port, persist, scratch, vars);
+    const child = launch(command, scratch, logFile);
     const gateway = new Gateway(`http://127.0.0.1:${port}`, persist, logFile, child, scratch);
     try {
       await gateway.untilHealthy();
@@ -109,20 +113,24 @@ export class Gateway {
   }
 }
 
-function launch(port: number, persist: string, scratch: string, logFile: string, vars: StartOptions["vars"]): ChildProcess {
+function wranglerDev(port: number, persist: string, scratch: string, vars: Vars): string[] {
   const wrangler = join(projectRoot, "node_modules", "wrangler", "bin", "wrangler.js");
   if (!existsSync(wrangler)) throw new Error("wrangler is not installed: run `npm ci` first");
   const empty = join(scratch, "empty.env");
   writeFileSync(empty, "");
-  const given = Object.entries(vars ?? {}).filter(([, value]) => value !== undefined);
-  const child = spawn(
-    process.execPath,
-    [
-      wrangler, "dev", "--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0", "--persist-to", persist,
-      "--env-file", empty, "--show-interactive-dev-session=false", ...given.flatMap(([name, value]) => ["--var", `${name}:${value}`]),
-    ],
-    { cwd: projectRoot, detached: true, stdio: ["ignore", "pipe", "pipe"], env: environment(scratch) },
-  );
+  return [
+    wrangler, "dev", "--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0", "--persist-to", persist,
+    "--env-file", empty, "--show-interactive-dev-session=false", ...Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}:${value}`]),
+  ];
+}
+
+function direct(port: number, persist: string, vars: Vars): string[] {
+  const texts = Object.fromEntries(Object.entries(vars).map(([name, value]) => [name, String(value)]));
+  return [fileURLToPath(new URL("direct.mjs", import.meta.url)), JSON.stringify({ root: projectRoot, port, persist, vars: texts })];
+}
+
+function launch(command: string[], scratch: string, logFile: string): ChildProcess {
+  const child = spawn(process.execPath, command, { cwd: projectRoot, detached: true, stdio: ["ignore", "pipe", "pipe"], env: environment(scratch) });
   const log = createWriteStream(logFile);
   child.stdout!.pipe(log, { end: false });
   child.stderr!.pipe(log, { end: false });

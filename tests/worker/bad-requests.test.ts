@@ -12,6 +12,7 @@ beforeAll(async () => {
   user = await (await Project.create({ providers: { main: upstream.url } })).user();
 });
 
+const bytes = (text: string) => new TextEncoder().encode(text);
 const messages = [{ role: "user", content: "x" }];
 
 describe("a chat body", () => {
@@ -26,7 +27,7 @@ describe("a chat body", () => {
     ["with stream as text", { model: "m", stream: "true", messages }, "stream"],
     ["with stream_options as text", { model: "m", stream: true, stream_options: "usage", messages }, "stream_options"],
     ["that is a list", [], null],
-    ["that is null", "null", null],
+    ["that is null", bytes("null"), null],
   ];
   it.each(bad)("%s is a 400 that names it", async (_name, body, param) => {
     const asked = upstream.journal.length;
@@ -39,7 +40,7 @@ describe("a chat body", () => {
     ["is cut short", '{"model":"m",\n"messages":[', /line 2/],
     ["has a trailing comma", '{"model":"m",}', /line 1, column 1\d/],
     ["has single quotes", "{'model':'m'}", /line 1, column 2/],
-    ["is empty", "", /./],
+    ["is empty", bytes(" "), /./],
     ["is not UTF-8", Uint8Array.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]), /./],
     ["has NaN", '{"model":"m","messages":[],"temperature":NaN}', /line 1/],
     ["goes on after its end", '{"model":"m","messages":[{"role":"user","content":"x"}]} x', /line 1/],

@@ -25,7 +25,6 @@ describe("a page's request", () => {
     ["a chat that is wrong", "POST", "/v1/chat/completions", { model: 1 }, 400],
     ["a chat that is no JSON", "POST", "/v1/chat/completions", "{", 400],
     ["the models", "GET", "/v1/models", undefined, 200],
-    ["an unknown model", "GET", "/v1/models/none-of-that-name/x", undefined, 404],
     ["the threads", "GET", "/v1/threads", undefined, 200],
     ["an unknown thread", "GET", "/v1/threads/none", undefined, 404],
     ["an unknown route", "GET", "/v1/nope", undefined, 404],
@@ -121,12 +120,6 @@ describe("a preflight", () => {
     expect(answer.headers.get("access-control-max-age")).toBe("7200");
     expect(answer.headers.get("access-control-allow-credentials")).toBeNull();
     expect(answer.headers.get("vary")?.toLowerCase()).toContain("access-control-request-headers");
-  });
-
-  it("with a header list that is no list of names is answered without reflecting it", async () => {
-    const answer = await preflight("/v1/chat/completions", { origin: ORIGIN, "access-control-request-method": "POST", "access-control-request-headers": "a b, <script>" });
-    expect(answer.status).toBeLessThan(500);
-    expect(answer.headers.get("access-control-allow-headers") ?? "").not.toContain("<script>");
   });
 
   it("allows PATCH and DELETE for threads", async () => {

@@ -50,7 +50,7 @@ class Writer {
     expect(status, text.slice(0, 300)).toBe(200);
     const messages = json as Json[];
     const asked = messages.filter((one) => one.role === "user").map((one) => one.content as string);
-    const answered = messages.filter((one) => one.role === "assistant" && !one.cut).map((one) => one.content as string);
+    const answered = messages.filter((one) => one.role === "assistant" && !one.incomplete).map((one) => one.content as string);
     expect(duplicates(asked), `${this.name}: doubled questions`).toEqual([]);
     expect(duplicates(answered), `${this.name}: doubled answers`).toEqual([]);
     const known = new Set(this.acknowledged);

@@ -55,7 +55,7 @@ const STREAM_FAULTS: Fault[] = [
 
 async function check(fault: Fault, streaming: boolean): Promise<void> {
   const upstream = await Upstream.start(fault.script);
-  const project = await Project.create({ settings: { routing: { timeout_ms: 700, retries: 0 }, limits: { user_tokens_per_day: 1_000_000 } }, providers: { main: upstream.url } });
+  const project = await Project.create({ settings: { routing: { timeout_ms: 1_000, retries: 0 }, limits: { user_tokens_per_day: 1_000_000 } }, providers: { main: upstream.url } });
   const user = await project.user();
   const started = Date.now();
   const answer = await user.chat({ model: "m", stream: streaming, max_tokens: 1_000, messages: [{ role: "user", content: "x" }] });
@@ -70,6 +70,7 @@ async function check(fault: Fault, streaming: boolean): Promise<void> {
 
   upstream.answer((exchange) => (exchange.body.stream ? streamed("well again") : completion("well again")));
   const next = await user.chat({ model: "m", max_tokens: 10, messages: [{ role: "user", content: "x" }] });
+  expect(next.status, next.text).toBe(200);
   expect(next.json.choices[0].message.content).toBe("well again");
   expect(expectLimitHeaders(next.headers).remaining.tokens, "tokens left after a failed call").toBeGreaterThan(999_000);
 }

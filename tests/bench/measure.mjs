@@ -1,0 +1,96 @@
+// The measurements that compare subjects under load. Each goes round the subjects several times (A B C A B C …), because the machine is
+// shared and its speed changes within seconds: what one round says about all three is comparable, and the rounds show the spread.
+// Always holds: the numbers of round r of every subject were taken next to each other; results are lists with one number per round.
+// Absent: statistics, printing, aims.
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** After an answer the gateway still settles; that work belongs to the request. */
+const SETTLE_MS = 60;
+const WARM_UP = { whole: 600, stream: 60 };
+const CPU = { rounds: 6, requests: 400, width: 8 };
+const EVENTS = { rounds: 5, streams: 12, width: 6, few: 20, many: 220 };
+const FIRST_BYTE = { rounds: 40, requests: 12 };
+const RATE = { rounds: 3, requests: 600, widths: [16, 64] };
+const COSTS = { requests: 64, width: 16 };
+
+/** How the numbers were made, for the report. */
+export const METHOD = { CPU, EVENTS, FIRST_BYTE, RATE, COSTS };
+
+/** Until code is compiled and caches are full. */
+export async function warmUp(subjects) {
+  for (const { clients, requests } of subjects) {
+    await clients.run(requests({}), WARM_UP.whole, RATE.widths.at(-1));
+    await clients.run(requests({ stream: true, seed: 5 }), WARM_UP.stream, EVENTS.width);
+  }
+}
+
+/** CPU µs of a request that is not streamed. */
+export async function cpuPerRequest(subjects) {
+  return rounds(subjects, CPU.rounds, async (subject) => await cpuOf(subject, subject.requests({}), CPU.requests, CPU.width) / CPU.requests);
+}
+
+/** CPU µs of one streamed event: the slope between streams of few and of many events. Also how many events came in one piece. */
+export async function cpuPerEvent(subjects) {
+  const pieces = {};
+  const slopes = await rounds(subjects, EVENTS.rounds, async (subject) => {
+    const { streams, width, few, many } = EVENTS;
+    const short = await cpuOf(subject, subject.requests({ stream: true, seed: few }), streams, width);
+    const long = await cpuOf(subject, subject.requests({ stream: true, seed: many }), streams, width, (answers) => {
+      (pieces[subject.key] ??= []).push(...answers.map((answer) => many / answer.pieces));
+    });
+    return (long - short) / streams / (many - few);
+  });
+  return { slopes, pieces };
+}
+
+/** Milliseconds to the first byte of a streamed answer's body, one request after the other: a list of all. */
+export async function firstByte(subjects) {
+  const lists = await rounds(subjects, FIRST_BYTE.rounds, async ({ clients, requests }) => {
+    const answers = await clients.run(requests({ stream: true, seed: 1 }), FIRST_BYTE.requests, 1);
+    return answers.map((answer) => answer.firstByteMs);
+  });
+  return Object.fromEntries(Object.entries(lists).map(([key, list]) => [key, list.flat()]));
+}
+
+/** Requests per second by width. */
+export async function rate(subjects) {
+  const byWidth = {};
+  for (const width of RATE.widths) {
+    byWidth[width] = await rounds(subjects, RATE.rounds, async ({ clients, requests }) => {
+      const began = performance.now();
+      await clients.run(requests({}), RATE.requests, width);
+      return RATE.requests / ((performance.now() - began) / 1000);
+    });
+  }
+  return byWidth;
+}
+
+/** What the gateway's own log says that warm requests cost, without a thread and with one. */
+export async function costs({ clients, requests, workerd }) {
+  const thread = (user) => ({ "x-thread-id": `thread-${user}` });
+  const logged = async (headers) => {
+    const before = workerd.log().length;
+    await clients.run(requests({}, headers), COSTS.requests, COSTS.width);
+    await sleep(SETTLE_MS * 5);
+    const lines = workerd.log().slice(before).split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line));
+    if (lines.length !== COSTS.requests) throw new Error(`${COSTS.requests} requests were logged as ${lines.length} lines`);
+    const of = (field) => lines.map((line) => line[field]);
+    return { object_calls: of("object_calls"), rows_written: of("rows_written"), kv_reads: of("kv_reads") };
+  };
+  return { withoutThread: await logged(), withThread: await logged(thread) };
+}
+
+async function cpuOf({ clients, workerd }, requests, count, width, look = () => {}) {
+  const before = workerd.cpu();
+  look(await clients.run(requests, count, width));
+  await sleep(SETTLE_MS);
+  return workerd.cpu() - before;
+}
+
+async function rounds(subjects, count, measure) {
+  const lists = Object.fromEntries(subjects.map(({ key }) => [key, []]));
+  for (let round = 0; round < count; round += 1) {
+    for (const subject of subjects) lists[subject.key].push(await measure(subject));
+  }
+  return lists;
+}
