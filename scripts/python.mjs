@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { aptInstall } from "./debian.mjs";
 import { at, plainEnv, TOOLS } from "./project.mjs";
 import { attempt, run } from "./run.mjs";
 import { Problem, step } from "./terminal.mjs";
@@ -16,20 +17,21 @@ export async function needPython() {
   const stamp = join(VENV, "requirements.sha256");
   const wanted = createHash("sha256").update(readFileSync(REQUIREMENTS)).digest("hex");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted && (await attempt(PYTHON, ["--version"])).code === 0) return PYTHON;
+  await needVenvModule();
   await step("Python clients", async () => {
     rmSync(VENV, { recursive: true, force: true });
-    await makeVenv();
+    await run("python3", ["-m", "venv", VENV], { env: plainEnv(), log: "venv" });
     await run(PYTHON, ["-m", "pip", "install", "--require-hashes", "--no-input", "--disable-pip-version-check", "-r", REQUIREMENTS], { env: plainEnv(), log: "pip" });
     writeFileSync(stamp, wanted);
   }, "about half a minute, once");
   return PYTHON;
 }
 
-async function makeVenv() {
-  const { code, output } = await attempt("python3", ["-m", "venv", VENV], { env: plainEnv(), log: "venv" });
-  if (code === "not found") throw new Problem("Python 3.11 or newer is needed for the tests (Debian: apt-get install python3 python3-venv).");
-  if (code !== 0) {
-    const hint = /ensurepip|venv/i.test(output) ? " Debian keeps that module in a package of its own: apt-get install python3-venv" : "";
-    throw new Problem(`python3 -m venv failed.${hint}\n\n${output.trim()}`);
-  }
+/** Debian keeps what `python3 -m venv` needs in a package of its own. */
+async function needVenvModule() {
+  const probe = () => attempt("python3", ["-c", "import ensurepip, venv, sys; sys.exit(sys.version_info < (3, 11))"], { env: plainEnv() });
+  if ((await probe()).code === 0) return;
+  await aptInstall("python3-venv");
+  const { code, output } = await probe();
+  if (code !== 0) throw new Problem(`The tests need Python 3.11 or newer with its venv module (Debian: apt-get install python3-venv).\n\n${output.trim()}`);
 }

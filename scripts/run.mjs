@@ -9,7 +9,7 @@ import { LOGS, ROOT, toolEnv } from "./project.mjs";
 import { Problem } from "./terminal.mjs";
 
 const TAIL = 200_000;
-const SHOWN_LINES = 120;
+const SHOWN_LINES = 400;
 const running = new Set();
 
 /** Sends `signal` to a program and all it started. */
@@ -79,8 +79,10 @@ export async function run(command, args, options = {}) {
 /** Turns a tool's lines into a short word on how far it is, for `step`. */
 export function compiling(progress) {
   let crates = 0;
+  let files = 0;
   return (line) => {
     if (/^\s*(Compiling|Checking) /.test(line)) progress(`${(crates += 1)} crates compiled`);
+    else if (/^\s*[✓❯×] .*\.test\.tsx? \(/.test(line)) progress(`${(files += 1)} files of tests done`);
     else if (/wasm-opt|Optimizing/i.test(line)) progress("optimizing");
   };
 }

@@ -6,11 +6,9 @@
 
 use serde_json::value::RawValue;
 
+use crate::api::estimate::{message_tokens, text_tokens};
 use crate::error::{Code, Error, Result};
 use crate::json::{self, RawObject};
-
-/// Tokens one image counts for in an estimate, whatever its size: the most that a high-detail image costs on common models.
-pub const IMAGE_TOKENS: u64 = 1_600;
 
 /// Names longer than this are no model's.
 const MAX_MODEL_NAME: usize = 256;
@@ -104,8 +102,8 @@ impl<'a> ChatRequest<'a> {
 
     /// What the prompt will cost in tokens, from above: the messages, and everything else in the body by its size.
     pub fn prompt_tokens_estimate(&self) -> u64 {
-        let messages: u64 = self.messages.iter().map(|message| estimate_message(message.raw)).sum();
-        let others = self.object.iter().filter(|(name, _)| *name != "messages").map(|(_, value)| thirds(value.get().len()));
+        let messages: u64 = self.messages.iter().map(|message| message_tokens(message.raw.get())).sum();
+        let others = self.object.iter().filter(|(name, _)| *name != "messages").map(|(_, value)| text_tokens(value.get().len()));
         messages.saturating_add(others.sum())
     }
 }
@@ -192,40 +190,6 @@ pub(crate) fn whole(raw: &str) -> Option<u64> {
     let number = serde_json::from_str::<f64>(raw).ok()?;
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked: whole, and below 2^53")]
     (number.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(&number)).then_some(number as u64)
-}
-
-/// What one message will cost in tokens, from above: a third of its bytes of text, a flat price for an image, and four for the frame.
-pub fn estimate_message(raw: &RawValue) -> u64 {
-    let (mut bytes, mut images) = (0_usize, 0_u64);
-    // The message was read before, so this cannot fail; one that is no object costs its size.
-    let read = json::each_member(raw.get(), |key, value| match key.get() {
-        "\"role\"" => {}
-        "\"content\"" => content(value, &mut bytes, &mut images),
-        _ => bytes += value.get().len(),
-    });
-    if read.is_err() {
-        bytes = raw.get().len();
-    }
-    (thirds(bytes) + 4).saturating_add(images.saturating_mul(IMAGE_TOKENS))
-}
-
-fn content(value: &RawValue, bytes: &mut usize, images: &mut u64) {
-    if let Some(raw) = json::quoted(value) {
-        *bytes += json::text_len(raw);
-        return;
-    }
-    let is_array = json::each_item(value.get(), |part| match json::pick(part.get(), ["type", "text"]) {
-        Ok([Some(kind), _]) if matches!(kind.get(), "\"image_url\"" | "\"image\"" | "\"input_image\"") => *images += 1,
-        Ok([_, Some(text)]) => *bytes += json::quoted(text).map_or(text.get().len(), json::text_len),
-        _ => *bytes += part.get().len(),
-    });
-    if is_array.is_err() {
-        *bytes += value.get().len();
-    }
-}
-
-fn thirds(bytes: usize) -> u64 {
-    bytes.div_ceil(3) as u64
 }
 
 #[cfg(test)]
@@ -329,23 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn estimates_are_from_above_and_ignore_the_size_of_images() {
-        let big = "A".repeat(3_000_000);
-        for (message, expected) in [
-            (r#"{"role":"user","content":"abcdef"}"#.to_owned(), 2 + 4),
-            (r#"{"role":"user","content":"\u4e2d\u6587"}"#.to_owned(), 2 + 4),
-            (r#"{"role":"assistant","content":null,"tool_calls":[]}"#.to_owned(), 1 + 2 + 3),
-            (r#"{"role":"user"}"#.to_owned(), 4),
-            (
-                format!(
-                    r#"{{"role":"user","content":[{{"type":"text","text":"abc"}},{{"type":"image_url","image_url":{{"url":"{big}"}}}}]}}"#
-                ),
-                1 + 4 + 1_600,
-            ),
-        ] {
-            let raw: &RawValue = serde_json::from_str(&message).unwrap();
-            assert_eq!(estimate_message(raw), expected, "{}", message.get(..80).unwrap_or(&message));
-        }
+    fn every_field_counts_in_the_estimate() {
         let chat = parse(r#"{"messages":[{"role":"user","content":"abc"}],"tools":[1,2]}"#);
         assert_eq!(chat.prompt_tokens_estimate(), 5 + 2);
     }

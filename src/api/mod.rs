@@ -1,6 +1,7 @@
 //! The wire contract: what clients send and receive. Typed where we read; what we do not read passes through.
 
 pub mod chat;
+pub mod estimate;
 pub mod models;
 pub mod ratelimit;
 pub mod usage;

@@ -7,6 +7,7 @@ use web_sys::AbortController;
 use worker::Context;
 
 use crate::api::chat::ChatRequest;
+use crate::api::estimate::text_tokens;
 use crate::api::ratelimit;
 use crate::catalog;
 use crate::config::model::{self, Resolved};
@@ -22,7 +23,7 @@ use crate::edge::{body, clock, objects, upstream};
 use crate::error::{Code, Error, Result};
 use crate::provider::{Call, Dialect, Extras, Target};
 use crate::user::command::{Begin, BeginThread, Begun, Ending, Estimate};
-use crate::user::{Command, Outcome, estimate_tokens};
+use crate::user::{Command, Outcome};
 
 /// A reservation outlives the longest answer by this, in ms, before the alarm settles it.
 const RESERVATION_SLACK_MS: u64 = 60_000;
@@ -101,7 +102,7 @@ impl Line<'_> {
         };
         let thread_id = command.thread.as_ref().map(|thread| thread.id.clone());
         let begun = self.admit(command, facts).await?;
-        ticket.input_estimate += begun.prepend.iter().map(|message| estimate_tokens(message.get())).sum::<u64>();
+        ticket.input_estimate = begun.reservation.input;
         extras.prepend = begun.prepend;
         extras.max_output = begun.reservation.max_output;
         ticket.seq = Some(begun.reservation.seq);
@@ -273,7 +274,7 @@ impl Line<'_> {
 fn estimate(chat: &ChatRequest<'_>, target: &Target, system_prompt: Option<&str>) -> Estimate {
     let (_, max_output) = catalog::limits(target.kind.name(), &target.model);
     Estimate {
-        input: chat.prompt_tokens_estimate() + system_prompt.map_or(0, estimate_tokens),
+        input: chat.prompt_tokens_estimate() + system_prompt.map_or(0, |prompt| text_tokens(prompt.len())),
         output: chat.max_output.map(|max| max.saturating_mul(chat.n)),
         output_default: max_output.saturating_mul(chat.n),
         choices: chat.n,

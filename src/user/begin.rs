@@ -66,7 +66,7 @@ impl User {
     }
 
     fn begun(&self, begin: &Begin, open: &Open, history: History, now: u64) -> Outcome {
-        let reservation = Reservation { seq: open.seq, reserved: open.reserved(), max_output: open.max_output };
+        let reservation = Reservation { seq: open.seq, reserved: open.reserved(), input: open.input, max_output: open.max_output };
         Outcome::Begun(Begun { reservation, prepend: history.prepend, base: history.base, rate: self.snapshot(begin.limits, now) })
     }
 

@@ -72,7 +72,9 @@ impl User {
         }
         let choices = estimate.choices.max(1);
         match left.checked_sub(input).map(|rest| rest / choices) {
-            Some(each) if each > 0 && estimate.output.is_none() => Ok(Grant { input, output: each * choices, max_output: Some(each) }),
+            Some(each) if each > 0 && estimate.output.is_none() => {
+                Ok(Grant { input: whole.input, output: (each * choices).min(MAX_REQUEST_TOKENS), max_output: Some(each) })
+            }
             _ => {
                 Err(Refusal::Quota { scope: "user_tokens_per_day".to_owned(), limit, used, resets_at: (day_of(now) + 1) * (DAY_MS / 1000) })
             }

@@ -155,6 +155,8 @@ pub struct Reservation {
     pub seq: u64,
     /// Input plus output tokens that are held.
     pub reserved: u64,
+    /// Of them the input: the estimate given, and the history's tokens.
+    pub input: u64,
     /// Set if less than the model's maximum was left: the most output tokens *per reply* to ask the provider for.
     pub max_output: Option<u64>,
 }

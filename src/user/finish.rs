@@ -1,8 +1,9 @@
 //! The end of a request: its reservation becomes a charge, its turn goes into the thread.
 //!
 //! Always holds: a reservation is settled once, whoever comes first (finish, a repeated finish, the alarm). A finish that
-//! comes after the alarm changes no counter any more, but its turn is still stored, once. A finish past the deadline that
-//! comes before the alarm is simply a finish. Absent on purpose: what a turn looks like in rows (`turn`).
+//! comes after the alarm changes no counter any more, but its turn is still stored, once (as long as the request's row is
+//! there). A finish past the deadline that comes before the alarm is simply a finish.
+//! Absent on purpose: what a turn looks like in rows (`turn`).
 
 use super::budget::plausible;
 use super::command::{Ending, Finish, Finished, Outcome, Progress};

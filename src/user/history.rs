@@ -8,11 +8,11 @@ use serde_json::value::RawValue;
 
 use super::MAX_THREAD_BYTES;
 use super::command::{Base, BeginThread};
-use super::estimate::estimate_tokens;
 use super::message::{is_instruction, role, tool_call_id, tool_call_ids};
 use super::reconcile::reconcile;
 use super::store::Store;
 use super::turn::{self, StoredMessage};
+use crate::api::estimate::message_tokens;
 use crate::error::{Code, Error, Result};
 
 /// What a request gets from its thread.
@@ -49,7 +49,7 @@ pub(super) fn read(store: &impl Store, thread: Option<&BeginThread>) -> Result<H
     before.truncate(plan.prepend);
     let after: Vec<&RawValue> = sent.into_iter().filter(|message| !is_instruction(message)).collect();
     let prepend = without_open_calls(within(before, &after, thread.window_tokens), &after);
-    let tokens = prepend.iter().map(|message| estimate_tokens(message.get())).fold(0, u64::saturating_add);
+    let tokens = prepend.iter().map(|message| message_tokens(message.get())).fold(0, u64::saturating_add);
     Ok(History { prepend, tokens, base: Some(base) })
 }
 
@@ -59,7 +59,7 @@ fn within(mut history: Vec<StoredMessage>, after: &[&RawValue], window_tokens: u
     let needs_call = after.first().is_some_and(|message| role(message) == "tool");
     let (mut start, mut tokens) = (history.len(), 0_u64);
     for (index, message) in history.iter().enumerate().rev() {
-        tokens = tokens.saturating_add(estimate_tokens(message.message.get()));
+        tokens = tokens.saturating_add(message_tokens(message.message.get()));
         let needed = needs_call && start == history.len();
         if tokens > window_tokens && !needed {
             break;

@@ -15,7 +15,6 @@ use crate::error::{Error, Result};
 mod begin;
 mod budget;
 pub mod command;
-pub mod estimate;
 mod expire;
 mod finish;
 mod history;
@@ -29,7 +28,6 @@ mod threads;
 pub mod turn;
 
 pub use command::{Command, Outcome};
-pub use estimate::estimate_tokens;
 pub use store::{Store, StoreError, Write};
 
 use store::{RequestRow, Status};

@@ -5,6 +5,8 @@
 import { connect } from "node:net";
 
 const EXCHANGE_MS = 10_000;
+/** workerd closes a connection that was idle for 5 s; one that is near it is not used again. */
+const FRESH_MS = 2_000;
 const HEAD_END = Buffer.from("\r\n\r\n");
 const LINE_END = Buffer.from("\r\n");
 
@@ -20,6 +22,7 @@ export class Connection {
   #socket;
   #pending;
   #rest = Buffer.alloc(0);
+  #usedMs = performance.now();
 
   static async open(port) {
     const socket = connect({ port, host: "127.0.0.1", noDelay: true });
@@ -38,8 +41,13 @@ export class Connection {
     this.#socket.destroy();
   }
 
+  get fresh() {
+    return !this.#socket.destroyed && performance.now() - this.#usedMs < FRESH_MS;
+  }
+
   /** Sends the bytes; resolves with `{status, head, firstByteMs, ms, pieces, body}`, where `pieces` counts the body's HTTP chunks. */
   send(bytes) {
+    if (this.#socket.destroyed) throw new Error("the connection is closed");
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.#fail(new Error(`no complete answer in ${EXCHANGE_MS} ms`)), EXCHANGE_MS);
       this.#pending = { resolve, reject, timer, began: performance.now(), pieces: 0, parts: [], left: undefined };
@@ -101,6 +109,7 @@ export class Connection {
 
   #done(pending) {
     this.#pending = undefined;
+    this.#usedMs = performance.now();
     clearTimeout(pending.timer);
     const { status, head, firstByteMs, pieces, parts } = pending;
     pending.resolve({ status, head, firstByteMs, pieces, ms: performance.now() - pending.began, body: Buffer.concat(parts).toString("utf8") });

@@ -5,22 +5,32 @@ import { Connection } from "./http.mjs";
 
 const DONE = "data: [DONE]\n\n";
 
-/** Connections to one subject, kept open over all measurements. */
+/** Connections to one subject, kept open from one measurement to the next. */
 export class Clients {
-  #connections;
+  #port;
+  #connections = [];
 
-  static async open(port, count) {
-    const clients = new Clients();
-    clients.#connections = await Promise.all(Array.from({ length: count }, () => Connection.open(port)));
-    return clients;
+  constructor(port) {
+    this.#port = port;
   }
 
   close() {
     for (const connection of this.#connections) connection.close();
   }
 
+  /** As many live connections. Done before a measurement's clock starts. */
+  async ready(width) {
+    const open = async (connection) => {
+      if (connection?.fresh) return connection;
+      connection?.close();
+      return Connection.open(this.#port);
+    };
+    this.#connections = await Promise.all(Array.from({ length: Math.max(width, this.#connections.length) }, (_, user) => (user < width ? open(this.#connections[user]) : this.#connections[user])));
+  }
+
   /** Sends `count` requests over the first `width` connections, each sending its own again and again; answers in no particular order. */
   async run(requests, count, width) {
+    await this.ready(width);
     const answers = [];
     let left = count;
     await Promise.all(this.#connections.slice(0, width).map(async (connection, user) => {

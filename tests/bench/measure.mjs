@@ -6,9 +6,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /** After an answer the gateway still settles; that work belongs to the request. */
 const SETTLE_MS = 60;
-const WARM_UP = { whole: 600, stream: 60 };
-const CPU = { rounds: 6, requests: 400, width: 8 };
-const EVENTS = { rounds: 5, streams: 12, width: 6, few: 20, many: 220 };
+const WARM_UP = { whole: 2_000, stream: 60 };
+const CPU = { rounds: 20, requests: 200, width: 8 };
+/** One stream at a time: with several, events of different streams may wake workerd together, and how often they do is chance. */
+const EVENTS = { rounds: 9, streams: 3, width: 1, few: 20, many: 220 };
 const FIRST_BYTE = { rounds: 40, requests: 12 };
 const RATE = { rounds: 3, requests: 600, widths: [16, 64] };
 const COSTS = { requests: 64, width: 16 };
@@ -20,7 +21,7 @@ export const METHOD = { CPU, EVENTS, FIRST_BYTE, RATE, COSTS };
 export async function warmUp(subjects) {
   for (const { clients, requests } of subjects) {
     await clients.run(requests({}), WARM_UP.whole, RATE.widths.at(-1));
-    await clients.run(requests({ stream: true, seed: 5 }), WARM_UP.stream, EVENTS.width);
+    await clients.run(requests({ stream: true, seed: 50 }), WARM_UP.stream, 8);
   }
 }
 
@@ -57,8 +58,10 @@ export async function rate(subjects) {
   const byWidth = {};
   for (const width of RATE.widths) {
     byWidth[width] = await rounds(subjects, RATE.rounds, async ({ clients, requests }) => {
+      const mine = requests({});
+      await clients.ready(width);
       const began = performance.now();
-      await clients.run(requests({}), RATE.requests, width);
+      await clients.run(mine, RATE.requests, width);
       return RATE.requests / ((performance.now() - began) / 1000);
     });
   }
@@ -81,6 +84,7 @@ export async function costs({ clients, requests, workerd }) {
 }
 
 async function cpuOf({ clients, workerd }, requests, count, width, look = () => {}) {
+  await clients.ready(width);
   const before = workerd.cpu();
   look(await clients.run(requests, count, width));
   await sleep(SETTLE_MS);

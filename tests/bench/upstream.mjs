@@ -4,7 +4,7 @@
 // Absent: thinking, checking, ending by itself (its parent ends it; it also ends when its stdin closes).
 import { createServer } from "node:http";
 
-const PAUSE_MS = 2;
+const PAUSE_MS = 1;
 const HEAD = { id: "chatcmpl-9f1c2b7a5d4e4c0f8a61", created: 1_700_000_000, model: "bench-model-2026-10-01", system_fingerprint: "fp_44709d6fcb" };
 const USAGE = { prompt_tokens: 57, completion_tokens: 64, total_tokens: 121, prompt_tokens_details: { cached_tokens: 0 }, completion_tokens_details: { reasoning_tokens: 0 } };
 const TEXT = "The quick brown fox jumps over the lazy dog, and the dog does not mind. ".repeat(3).trim();

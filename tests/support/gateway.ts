@@ -30,6 +30,8 @@ export interface StartOptions {
   vars?: Record<string, string | number | undefined>;
   /** Without wrangler and its proxy, which hides a client's leaving from the Worker. */
   direct?: boolean;
+  /** How long to wait for it to be healthy, in ms. */
+  healthMs?: number;
 }
 
 export class Gateway {
@@ -51,7 +53,7 @@ export class Gateway {
     const child = launch(command, scratch, logFile);
     const gateway = new Gateway(`http://127.0.0.1:${port}`, persist, logFile, child, scratch);
     try {
-      await gateway.untilHealthy();
+      await gateway.untilHealthy(options.healthMs ?? START_MS);
     } catch (error) {
       const log = gateway.log();
       await gateway.stop();
@@ -100,8 +102,8 @@ export class Gateway {
     }
   }
 
-  private async untilHealthy(): Promise<void> {
-    const deadline = Date.now() + START_MS;
+  private async untilHealthy(within: number): Promise<void> {
+    const deadline = Date.now() + within;
     while (Date.now() < deadline) {
       if (!this.running) throw new Error(`wrangler ended with ${this.child.exitCode ?? this.child.signalCode}`);
       const answer = await fetch(`${this.url}/healthz`, { signal: AbortSignal.timeout(2_000) }).catch(() => undefined);
@@ -109,7 +111,7 @@ export class Gateway {
       if (answer?.ok) return;
       await sleep(50);
     }
-    throw new Error(`no healthy answer within ${START_MS} ms`);
+    throw new Error(`no healthy answer within ${within} ms`);
   }
 }
 

@@ -83,10 +83,10 @@ describe("projects", () => {
     ["a name beyond any reason", { name: "n".repeat(5_000) }, "name"],
     ["a slug with a slash", { name: "x", slug: "a/b" }, "slug"],
     ["a slug that is an object", { name: "x", slug: {} }, "slug"],
-    ["a body that is a list", [], null],
+    ["a body that is a list of fitting values", ["a name", null, null], null],
   ];
   it.each(bad)("with %s are refused, naming the field", async (_name, body, param) => {
-    const error = expectError(await admin("/projects", { body }), 400, "validation_error", param);
+    const error = expectError(await admin("/projects", { body }), 400, "validation_error", param ?? undefined);
     if (param) expect(error.message).toContain(param);
   });
 

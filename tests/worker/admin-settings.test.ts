@@ -37,6 +37,7 @@ describe("settings", () => {
     ["a limit with a fraction", { limits: { user_tokens_per_day: 1.5 } }, "limits.user_tokens_per_day"],
     ["a limit beyond exact integers", { limits: { user_tokens_per_day: 1e300 } }, "limits.user_tokens_per_day"],
     ["limits that are a list", { limits: [] }, "limits"],
+    ["a lifetime group that is a list of fitting values", { token: [900, 900] }, "token"],
     ["an unknown limit", { limits: { user_rpn: 5 } }, "limits.user_rpn"],
     ["an unknown setting", { alowed_origins: [] }, "alowed_origins"],
     ["origins that are text", { allowed_origins: "https://a.example" }, "allowed_origins"],

@@ -111,7 +111,7 @@ describe("mint refuses, naming the field,", () => {
     expectError(answer, answer.status, answer.status === 403 ? "forbidden" : "validation_error");
   });
 
-  it.each([["no JSON", "user_id=ann", /line 1/], ["JSON cut short", '{"user_id":\n"ann"', /line 2/], ["nothing", "", /./], ["a list", "[]", /object/]])("a body that is %s", async (_name, body, message) => {
+  it.each([["no JSON", "user_id=ann", /line 1/], ["JSON cut short", '{"user_id":\n"ann"', /line 2/], ["nothing", "", /./], ["a list of fitting values", '["ann",null,null,null,null]', /./]])("a body that is %s", async (_name, body, message) => {
     expect(expectError(await project.mint(body), 400, "validation_error").message).toMatch(message);
   });
 });

@@ -1,0 +1,55 @@
+//! Commands and outcomes on their way: bytes of messages arrive as they were written.
+
+use behest::user::command::{
+    Base, Begin, Begun, Command, Expire, Finish, Limits, ListMessages, ListThreads, Outcome, PatchThread, Progress, RateSnapshot,
+    Reservation, ThreadId,
+};
+
+use crate::words::{begin, finish, raw, to_thread, turn, usage};
+
+/// Spaces, number forms, escapes, key order and nesting that a detour through a value would change.
+const ODD: &str = "{ \"content\" : \"caf\\u00e9 \\ud83e\\udd80 \\/\",\n\t\"role\":\"user\", \"x\":[1.0, 1e3, -0.0, 12345678901234567890123, 1.10], \"a\":{ } ,\"a\":null}";
+const BASE: Base = Base { born: Some(3), version: 4, new_from: 5, keep: Some(6) };
+
+fn id() -> String {
+    "t".to_owned()
+}
+
+#[test]
+fn every_command_arrives_as_it_was_sent() {
+    let messages = vec![raw(ODD), raw(ODD)];
+    let thread_finish = turn("t", BASE, &messages, Some(ODD));
+    let commands: [(Command, usize); 12] = [
+        (Command::Begin(Begin { thread: Some(to_thread("t", &messages)), ..begin("r") }), 2),
+        (Command::Begin(begin("r")), 0),
+        (Command::Progress(Progress { request_id: "r".to_owned(), usage: usage(1, 2) }), 0),
+        (Command::Finish(Finish { thread: Some(thread_finish), ..finish("r", 1) }), 3),
+        (Command::Finish(finish("r", 1)), 0),
+        (Command::Limits(Limits { requests_per_minute: Some(1), tokens_per_day: None }), 0),
+        (Command::ListThreads(ListThreads { limit: Some(2), before: Some(id()) }), 0),
+        (Command::GetThread(ThreadId { id: id() }), 0),
+        (Command::Messages(ListMessages { thread: id(), limit: Some(1), before: None }), 0),
+        (Command::PatchThread(PatchThread { id: id(), title: "T".to_owned() }), 0),
+        (Command::Expire(Expire { retention_ms: 1 }), 0),
+        (Command::Erase, 0),
+    ];
+    for (command, odd) in commands {
+        let text = serde_json::to_string(&command).unwrap();
+        assert_eq!(text.matches(ODD).count(), odd, "{text}");
+        let back: Command = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_string(&back).unwrap(), text);
+        assert_eq!(format!("{back:?}"), format!("{command:?}"));
+    }
+}
+
+#[test]
+fn outcomes_with_messages_arrive_as_they_were_sent() {
+    let reservation = Reservation { seq: 1, reserved: 20, input: 10, max_output: Some(1) };
+    let begun = Begun { reservation, prepend: vec![raw(ODD)], base: Some(BASE), rate: RateSnapshot::default() };
+    for outcome in [Outcome::Begun(begun), Outcome::Messages { data: vec![raw(ODD)], has_more: true }] {
+        let text = serde_json::to_string(&outcome).unwrap();
+        assert_eq!(text.matches(ODD).count(), 1, "{text}");
+        let back: Outcome = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_string(&back).unwrap(), text);
+    }
+}

@@ -1,0 +1,11 @@
+//! Tests of one user's state: commands one by one, threads against clients, properties under failures.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod commands;
+mod limits;
+mod memory;
+mod model;
+mod properties;
+mod routes;
+mod threads;
+mod words;

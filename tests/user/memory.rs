@@ -1,0 +1,207 @@
+//! A `Store` in memory whose commit can fail without or after persisting, as a database at the end of a wire can.
+//!
+//! Always holds: it refuses what SQLite would refuse (a key twice, a row over 2 MB, a number the platform cannot carry),
+//! and a refused batch changes nothing. It counts rows written the way the platform bills them.
+
+use std::collections::BTreeMap;
+
+use behest::user::schema::{Bind, statements};
+use behest::user::store::{DayRow, RequestRow, Settlement, Status, ThreadRow, TurnRow};
+use behest::user::{Store, StoreError, Write};
+
+/// What the next commit does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fault {
+    #[default]
+    None,
+    /// It fails and nothing is persisted.
+    Before,
+    /// Everything is persisted and then it fails.
+    After,
+}
+
+/// All rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rows {
+    pub requests: BTreeMap<u64, RequestRow>,
+    pub days: BTreeMap<u64, DayRow>,
+    pub threads: BTreeMap<String, ThreadRow>,
+    pub turns: BTreeMap<(String, u64, u64), String>,
+    pub alarm: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    pub rows: Rows,
+    pub fault: Fault,
+    /// Rows inserted or updated, not counting the alarm's.
+    pub written: u64,
+    pub commits: u64,
+}
+
+impl Store for Memory {
+    fn requests_before(&self, seq: u64, limit: u64) -> Result<Vec<RequestRow>, StoreError> {
+        Ok(self.rows.requests.range(..seq).rev().take(size(limit)).map(|(_, row)| row.clone()).collect())
+    }
+
+    fn request(&self, seq: u64) -> Result<Option<RequestRow>, StoreError> {
+        Ok(self.rows.requests.get(&seq).cloned())
+    }
+
+    fn request_after(&self, seq: u64) -> Result<Option<RequestRow>, StoreError> {
+        Ok(self.rows.requests.range(seq + 1..).next().map(|(_, row)| row.clone()))
+    }
+
+    fn prunable(&self, before: u64, limit: u64) -> Result<Option<u64>, StoreError> {
+        Ok(self.rows.requests.values().take(size(limit)).filter(|row| row.at < before).map(|row| row.seq).max())
+    }
+
+    fn day_sums(&self, after: u64, through: u64) -> Result<Vec<DayRow>, StoreError> {
+        let mut days: BTreeMap<u64, DayRow> = BTreeMap::new();
+        let range = self.rows.requests.range(after + 1..=through.max(after + 1));
+        for row in range.map(|(_, row)| row).filter(|row| row.seq <= through && row.status != Status::Open) {
+            let day = row.at / 86_400_000;
+            let sum = days.entry(day).or_insert(DayRow { day, ..DayRow::default() });
+            sum.requests += 1;
+            sum.input += row.input.unwrap_or(0);
+            sum.output += row.output.unwrap_or(0);
+            sum.cached_input += row.cached_input;
+            sum.cache_write += row.cache_write;
+            sum.reasoning += row.reasoning;
+        }
+        Ok(days.into_values().collect())
+    }
+
+    fn last_day(&self) -> Result<Option<DayRow>, StoreError> {
+        Ok(self.rows.days.values().next_back().cloned())
+    }
+
+    fn day(&self, day: u64) -> Result<Option<DayRow>, StoreError> {
+        Ok(self.rows.days.get(&day).cloned())
+    }
+
+    fn alarm(&self) -> Result<Option<u64>, StoreError> {
+        Ok(self.rows.alarm)
+    }
+
+    fn thread(&self, id: &str) -> Result<Option<ThreadRow>, StoreError> {
+        Ok(self.rows.threads.get(id).cloned())
+    }
+
+    fn threads(&self, before: Option<(u64, &str)>, limit: u64) -> Result<Vec<ThreadRow>, StoreError> {
+        let mut rows: Vec<ThreadRow> = self.rows.threads.values().cloned().collect();
+        rows.sort_by(|a, b| (b.last_message_at, &b.id).cmp(&(a.last_message_at, &a.id)));
+        rows.retain(|row| before.is_none_or(|before| (row.last_message_at, row.id.as_str()) < before));
+        rows.truncate(size(limit));
+        Ok(rows)
+    }
+
+    fn turns(&self, thread: &str) -> Result<Vec<TurnRow>, StoreError> {
+        let from = (thread.to_owned(), 0, 0);
+        let rows = self.rows.turns.range(from..).take_while(|((id, ..), _)| id == thread);
+        Ok(rows.map(|((_, turn, piece), body)| TurnRow { turn: *turn, piece: *piece, body: body.clone() }).collect())
+    }
+
+    fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+        let fault = std::mem::take(&mut self.fault);
+        if fault == Fault::Before {
+            return Err(StoreError("fault before".to_owned()));
+        }
+        for write in writes {
+            self.rows.accepts(write).map_err(StoreError)?;
+        }
+        let written: u64 = writes.iter().map(|write| self.rows.write(write)).sum();
+        self.written += written;
+        self.commits += 1;
+        if fault == Fault::After { Err(StoreError("fault after".to_owned())) } else { Ok(()) }
+    }
+}
+
+impl Rows {
+    /// What `SQLite` would refuse is refused before anything is changed. (Batches here never write one key twice.)
+    fn accepts(&self, write: &Write) -> Result<(), String> {
+        bindable(write)?;
+        let taken = match write {
+            Write::InsertRequest(row) => self.requests.contains_key(&row.seq),
+            Write::PutTurn { thread, turn, .. } => self.turns.contains_key(&(thread.clone(), *turn, 0)),
+            _ => false,
+        };
+        if taken { Err(format!("UNIQUE constraint failed: {write:?}")) } else { Ok(()) }
+    }
+
+    /// Does one write; says how many rows it cost.
+    fn write(&mut self, write: &Write) -> u64 {
+        match write {
+            Write::InsertRequest(row) => drop(self.requests.insert(row.seq, row.clone())),
+            Write::Progress { seq, usage } => {
+                if let Some(row) = self.requests.get_mut(seq).filter(|row| row.status == Status::Open) {
+                    set_usage(row, *usage);
+                }
+            }
+            Write::Settle(settlement) => self.settle(settlement),
+            Write::MarkStored { seq } => {
+                if let Some(row) = self.requests.get_mut(seq) {
+                    row.stored = true;
+                }
+            }
+            Write::PutDay(day) => drop(self.days.insert(day.day, day.clone())),
+            Write::PruneRequests { through } => self.requests.retain(|seq, _| seq > through),
+            Write::PutThread(row) => drop(self.threads.insert(row.id.clone(), row.clone())),
+            Write::PutTurn { thread, turn, pieces } => {
+                for (piece, body) in (0..).zip(pieces) {
+                    self.turns.insert((thread.clone(), *turn, piece), body.clone());
+                }
+                return pieces.len() as u64;
+            }
+            Write::TruncateTurns { thread, from } => self.turns.retain(|(id, turn, _), _| id != thread || turn < from),
+            Write::DeleteThread { thread } => {
+                self.threads.remove(thread);
+                self.turns.retain(|(id, ..), _| id != thread);
+            }
+            Write::SetAlarm(at) => {
+                self.alarm = *at;
+                return 0;
+            }
+            Write::Erase => *self = Self::default(),
+        }
+        1
+    }
+
+    fn settle(&mut self, settlement: &Settlement) {
+        if let Some(row) = self.requests.get_mut(&settlement.seq).filter(|row| row.status == Status::Open) {
+            set_usage(row, settlement.usage);
+            row.status = settlement.status;
+            row.estimated = settlement.estimated;
+            row.stored = settlement.stored;
+            row.settled_at = Some(settlement.settled_at);
+            row.ttft_ms = settlement.ttft_ms;
+            row.duration_ms = settlement.duration_ms;
+        }
+    }
+}
+
+fn set_usage(row: &mut RequestRow, usage: behest::api::usage::TokenUsage) {
+    (row.input, row.output) = (Some(usage.input), Some(usage.output));
+    (row.cached_input, row.cache_write, row.reasoning) = (usage.cached_input, usage.cache_write, usage.reasoning);
+}
+
+/// The statements of the write must have a value per placeholder, and every value must fit the platform.
+fn bindable(write: &Write) -> Result<(), String> {
+    for (sql, binds) in statements(write) {
+        if sql.matches('?').count() != binds.len() {
+            return Err(format!("{sql}: {} values", binds.len()));
+        }
+        for bind in binds {
+            match bind {
+                Bind::Int(n) if n >= 1 << 53 => return Err(format!("{sql}: {n} is not exact as a float")),
+                Bind::Text(text) if text.len() > 2_000_000 => return Err(format!("{sql}: row too big")),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+fn size(limit: u64) -> usize {
+    usize::try_from(limit).expect("a limit fits")
+}

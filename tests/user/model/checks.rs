@@ -1,0 +1,97 @@
+//! What must hold: after an answer, between any two steps, and at rest.
+//!
+//! Always holds: what is expected comes from the ledger and the conversations, never from the code under test.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use behest::user::command::{Begun, Command, Outcome};
+use behest::user::refusal::Refusal;
+use behest::user::turn::messages;
+use behest::user::{Store, User};
+
+use super::conversation::{body, word};
+use super::ledger::Verdict;
+use super::{Flight, World};
+
+impl World {
+    pub(super) fn check_refusal(&mut self, refusal: &Refusal, verdict: &Verdict) {
+        match (refusal, verdict) {
+            (Refusal::Rate { retry_after_ms, .. }, Verdict::TooFast { retry_after_ms: expected }) => {
+                assert_eq!(retry_after_ms, expected, "retry after");
+                self.seen.refused_rate += 1;
+            }
+            (Refusal::Quota { used, .. }, Verdict::OverBudget { used: expected }) => {
+                assert_eq!(used, expected, "used");
+                self.seen.refused_quota += 1;
+            }
+            other => panic!("refusal: {other:?}"),
+        }
+    }
+
+    /// What the model is sent: all of the history that belongs there, and nothing twice.
+    pub(super) fn check_upstream(flight: &Flight, history: &[String], begun: &Begun) {
+        let prepended: Vec<&str> = begun.prepend.iter().map(|message| message.get()).collect();
+        let expected: Vec<String> = history.iter().map(|text| body(text).get().to_owned()).collect();
+        assert_eq!(prepended, expected, "history");
+        let sent = flight.intent.iter().flat_map(|intent| &intent.sent);
+        let words: Vec<&str> = history.iter().chain(sent).map(|text| word(text)).collect();
+        assert_eq!(words.iter().collect::<BTreeSet<_>>().len(), words.len(), "the history is sent twice: {words:?}");
+    }
+
+    /// Everything that must hold between any two steps.
+    pub fn check(&mut self) {
+        let mut user = self.user.clone();
+        let rate = match user.apply(&mut self.store, Command::Limits(self.limits), self.now) {
+            Ok(Outcome::Rate(rate)) => rate,
+            other => panic!("limits: {other:?}"),
+        };
+        assert_eq!(user, User::load(&self.store).unwrap(), "memory is not what the store says");
+        assert_eq!((rate.remaining_requests, rate.remaining_tokens), self.ledger.remaining(self.limits, self.now), "what remains");
+        if std::mem::replace(&mut self.checked, self.store.commits) != self.store.commits {
+            self.check_store();
+        }
+    }
+
+    fn check_store(&self) {
+        self.ledger.check_rows(&self.store.rows.requests, self.pruned);
+        assert_eq!(self.store.rows.threads.len(), self.conversations.threads.len());
+        for (id, thread) in &self.conversations.threads {
+            let held = messages(&self.store, id).unwrap();
+            let expected: Vec<String> = thread.texts.iter().map(|text| body(text).get().to_owned()).collect();
+            let bodies: Vec<&str> = held.iter().map(|message| message.message.get()).collect();
+            assert_eq!(bodies, expected, "thread {id}");
+            let ids: BTreeSet<&str> = held.iter().map(|message| message.id.as_str()).collect();
+            let row = self.store.thread(id).unwrap().unwrap();
+            assert_eq!((ids.len(), row.messages), (held.len(), held.len() as u64), "ids and count of {id}");
+            assert_eq!(row.bytes, bodies.iter().map(|body| body.len() as u64).sum::<u64>(), "bytes of {id}");
+        }
+    }
+
+    /// After quiet and the alarm nothing is reserved, and every token is counted once; then every finish comes once more.
+    pub fn come_to_rest(&mut self) {
+        self.now = self.now.max(self.ledger.newest_at()) + 120_001;
+        self.expire();
+        self.check();
+        self.check_store();
+        assert!(self.ledger.requests.values().all(|request| request.charge.is_some()), "something is still open");
+        self.check_days();
+        for place in 0..self.flights.len() {
+            self.finish(place);
+        }
+        self.check();
+        self.check_days();
+    }
+
+    /// Checkpoints plus the rows behind them are what was charged, for every day.
+    fn check_days(&mut self) {
+        let frontier = self.store.last_day().unwrap().map_or(0, |day| day.through_seq);
+        self.seen.checkpoints += u64::from(frontier > 0);
+        let mut days: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
+        let rows = self.store.day_sums(frontier, 1 << 52).unwrap();
+        for row in self.store.rows.days.values().chain(&rows) {
+            let day = days.entry(row.day).or_default();
+            *day = (day.0 + row.requests, day.1 + row.input + row.output);
+        }
+        assert_eq!(days, self.ledger.days(), "day totals");
+    }
+}

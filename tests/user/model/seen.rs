@@ -1,0 +1,65 @@
+//! What schedules came across: a property that no schedule puts to the test says nothing.
+
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    pub admitted: u64,
+    pub granted_less: u64,
+    pub refused_rate: u64,
+    pub refused_quota: u64,
+    pub repeated_begin: u64,
+    pub conflict: u64,
+    pub progressed: u64,
+    pub settled: u64,
+    pub repeated_finish: u64,
+    pub stored_late: u64,
+    pub appended_instead: u64,
+    pub deleted: u64,
+    pub expired_by_begin: u64,
+    pub expired_by_alarm: u64,
+    pub failed_before: u64,
+    pub failed_after: u64,
+    pub crashed: u64,
+    pub checkpoints: u64,
+    pub pruned: u64,
+    /// Only busy schedules get there.
+    pub totals_by_finish: u64,
+}
+
+impl Seen {
+    fn counts(&mut self) -> [(&'static str, &mut u64); 19] {
+        [
+            ("admitted", &mut self.admitted),
+            ("granted_less", &mut self.granted_less),
+            ("refused_rate", &mut self.refused_rate),
+            ("refused_quota", &mut self.refused_quota),
+            ("repeated_begin", &mut self.repeated_begin),
+            ("conflict", &mut self.conflict),
+            ("progressed", &mut self.progressed),
+            ("settled", &mut self.settled),
+            ("repeated_finish", &mut self.repeated_finish),
+            ("stored_late", &mut self.stored_late),
+            ("appended_instead", &mut self.appended_instead),
+            ("deleted", &mut self.deleted),
+            ("expired_by_begin", &mut self.expired_by_begin),
+            ("expired_by_alarm", &mut self.expired_by_alarm),
+            ("failed_before", &mut self.failed_before),
+            ("failed_after", &mut self.failed_after),
+            ("crashed", &mut self.crashed),
+            ("checkpoints", &mut self.checkpoints),
+            ("pruned", &mut self.pruned),
+        ]
+    }
+
+    pub fn add(&mut self, other: &Self) {
+        let mut other = other.clone();
+        for ((_, sum), (_, count)) in self.counts().into_iter().zip(other.counts()) {
+            *sum += *count;
+        }
+        self.totals_by_finish += other.totals_by_finish;
+    }
+
+    pub fn assert_all(&mut self) {
+        let unseen: Vec<&str> = self.counts().into_iter().filter(|(_, count)| **count < 5).map(|(name, _)| name).collect();
+        assert!(unseen.is_empty(), "schedules hardly ever reach {unseen:?}: {self:?}");
+    }
+}
