@@ -2,11 +2,11 @@
 //!
 //! Absent on purpose: the API key (checked before) and the signature (`token`).
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::auth::token::{AUDIENCE, UserClaims};
 use crate::error::{Code, Error, Result};
+use crate::json;
 
 /// Shortest life of a token, in seconds.
 pub const MIN_TTL_S: u64 = 60;
@@ -14,20 +14,6 @@ pub const MIN_TTL_S: u64 = 60;
 pub const MAX_TTL_S: u64 = 86_400;
 /// What a user's token may do.
 pub const USER_SCOPES: &str = "chat embeddings moderations models threads usage";
-
-#[derive(Deserialize)]
-struct Body {
-    #[serde(default)]
-    user_id: Value,
-    #[serde(default)]
-    session_id: Value,
-    #[serde(default)]
-    role: Value,
-    #[serde(default)]
-    ttl: Value,
-    #[serde(default)]
-    tier: Value,
-}
 
 /// What the project and the key allow.
 pub struct Terms<'a> {
@@ -59,26 +45,27 @@ pub struct Mint {
 /// # Errors
 /// 400 that names the field; 403 for a role the key may not mint.
 pub fn parse(body: &[u8], terms: &Terms, mut fresh_id: impl FnMut() -> String) -> Result<Mint> {
-    let body: Body = serde_json::from_slice(body).map_err(|e| Error::json("The body", &e))?;
-    let ttl = ttl(&body.ttl, terms)?;
+    let body = json::object(body)?;
+    let field = |name: &str| body.get(name).unwrap_or(&Value::Null);
+    let ttl = ttl(field("ttl"), terms)?;
     let claims = UserClaims {
         tid: terms.tenant_id.to_owned(),
         pid: terms.project_id.to_owned(),
-        uid: user_id(&body.user_id)?,
-        role: role(&body.role, terms.may_mint_admin)?,
+        uid: user_id(field("user_id"))?,
+        role: role(field("role"), terms.may_mint_admin)?,
         scp: USER_SCOPES.to_owned(),
         iss: terms.issuer.to_owned(),
         aud: AUDIENCE.to_owned(),
         jti: fresh_id(),
-        sid: session_id(&body.session_id)?.unwrap_or_else(fresh_id),
-        tier: tier(&body.tier)?,
+        sid: session_id(field("session_id"))?.unwrap_or_else(fresh_id),
+        tier: tier(field("tier"))?,
     };
     Ok(Mint { claims, ttl })
 }
 
 /// The superset of every answer that clients read: three equal token fields, integer times.
 pub fn answer(mint: &Mint, token: &str, now: u64) -> Value {
-    json!({
+    serde_json::json!({
         "access_token": token, "jwt": token, "token": token, "token_type": "Bearer",
         "project_id": mint.claims.pid, "session_id": mint.claims.sid,
         "ttl": mint.ttl, "expires_in": mint.ttl, "expires_at": now + mint.ttl,
@@ -162,6 +149,7 @@ fn tier(value: &Value) -> Result<Option<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn terms(may_mint_admin: bool) -> Terms<'static> {
         Terms { tenant_id: "tnt_default", project_id: "proj_1", issuer: "behest", default_ttl: 900, max_ttl: 3600, may_mint_admin }

@@ -4,7 +4,7 @@
 //! KV carries it to the isolates. Absent on purpose: how it is stored or fetched (`project`, `edge::snapshots`).
 
 pub mod model;
-pub mod money;
+pub mod number;
 pub mod patch;
 pub mod provider;
 pub mod settings;

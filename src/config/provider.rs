@@ -5,12 +5,13 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::auth::api_key::last4;
 use crate::config::settings::is_model_name;
 use crate::egress;
 use crate::error::{Error, Result};
+use crate::json;
 use crate::provider::{Kind, Secret, Target};
 use crate::secrets::{MasterKeys, NONCE_LEN, Purpose, Sealed};
 
@@ -81,8 +82,8 @@ impl ProviderConfig {
     /// # Errors
     /// 400 that names the field.
     pub fn parse(body: &[u8], project_id: &str, name: &str, sealing: &Sealing) -> Result<Self> {
-        let value: Value = serde_json::from_slice(body).map_err(|e| Error::json("The body", &e))?;
-        let body: Body = serde_path_to_error::deserialize(value).map_err(|e| Error::field(&e))?;
+        let fields = json::object(body)?;
+        let body: Body = serde_path_to_error::deserialize(Value::Object(fields)).map_err(|e| Error::field(&e))?;
         check_name(name)?;
         let kind = Kind::parse(&body.kind)?;
         let base_url = base_url(kind, body.base_url, sealing.allow_private)?;
@@ -101,7 +102,7 @@ impl ProviderConfig {
 
     /// As the admin routes show it.
     pub fn view(&self, name: &str) -> Value {
-        json!({
+        serde_json::json!({
             "object": "provider", "name": name, "kind": self.kind, "base_url": self.base_url, "models": self.models,
             "headers": self.header_names, "last4": self.last4, "created_at": self.created_at,
         })
@@ -173,6 +174,7 @@ fn check_secrets(kind: Kind, api_key: Option<&str>, headers: &BTreeMap<String, S
 mod tests {
     use super::*;
     use crate::secrets::hex;
+    use serde_json::json;
 
     fn parse(body: &Value) -> Result<ProviderConfig> {
         let masters = MasterKeys::parse(&hex(&[1; 32])).unwrap();

@@ -4,13 +4,12 @@
 //! not silently kept. Absent on purpose: merge-patching (`patch`).
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU64;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::auth::mint::{MAX_TTL_S, MIN_TTL_S};
-use crate::config::money::Usd;
+use crate::config::number::{Count, Usd};
 use crate::cors::Origins;
 use crate::error::{Error, Result};
 
@@ -20,8 +19,6 @@ pub const PROJECT_RPM: u64 = 60;
 pub const USER_TOKENS_PER_DAY: u64 = 1_000_000;
 /// How long a provider may be silent, before and within its answer, when the settings name no time.
 pub const TIMEOUT_MS: u64 = 60_000;
-/// Larger numbers do not survive JavaScript.
-const MAX_SAFE: u64 = (1 << 53) - 1;
 
 /// All settings. Missing = default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -48,7 +45,7 @@ pub struct Settings {
     pub memory: Memory,
     /// Days that request rows and messages are kept.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub retention_days: Option<NonZeroU64>,
+    pub retention_days: Option<Count>,
     /// Put in front of every chat as the first system message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub system_prompt: Option<String>,
@@ -76,19 +73,19 @@ impl Default for TokenSettings {
 #[allow(missing_docs, reason = "the names are the contract's and say it: per minute, per day, per month, US dollars")]
 pub struct Limits {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ip_rpm: Option<NonZeroU64>,
+    pub ip_rpm: Option<Count>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub project_rpm: Option<NonZeroU64>,
+    pub project_rpm: Option<Count>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_rpm: Option<NonZeroU64>,
+    pub user_rpm: Option<Count>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_concurrency: Option<NonZeroU64>,
+    pub user_concurrency: Option<Count>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_tokens_per_day: Option<NonZeroU64>,
+    pub user_tokens_per_day: Option<Count>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_tokens_per_month: Option<NonZeroU64>,
+    pub user_tokens_per_month: Option<Count>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub project_tokens_per_day: Option<NonZeroU64>,
+    pub project_tokens_per_day: Option<Count>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_usd_per_day: Option<Usd>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,25 +95,13 @@ pub struct Limits {
 impl Limits {
     /// Requests a user may make per minute: max(3, project / 10) unless set.
     pub fn user_rpm(&self) -> u64 {
-        let project = self.project_rpm.map_or(PROJECT_RPM, NonZeroU64::get);
-        self.user_rpm.map_or((project / 10).max(3), NonZeroU64::get)
+        let project = self.project_rpm.map_or(PROJECT_RPM, Count::get);
+        self.user_rpm.map_or((project / 10).max(3), Count::get)
     }
 
     /// Tokens a user may spend per day.
     pub fn user_tokens_per_day(&self) -> u64 {
-        self.user_tokens_per_day.map_or(USER_TOKENS_PER_DAY, NonZeroU64::get)
-    }
-
-    fn counts(&self) -> [(&'static str, Option<NonZeroU64>); 7] {
-        [
-            ("ip_rpm", self.ip_rpm),
-            ("project_rpm", self.project_rpm),
-            ("user_rpm", self.user_rpm),
-            ("user_concurrency", self.user_concurrency),
-            ("user_tokens_per_day", self.user_tokens_per_day),
-            ("user_tokens_per_month", self.user_tokens_per_month),
-            ("project_tokens_per_day", self.project_tokens_per_day),
-        ]
+        self.user_tokens_per_day.map_or(USER_TOKENS_PER_DAY, Count::get)
     }
 }
 
@@ -129,14 +114,22 @@ pub struct Routing {
     /// Not built yet: must be empty.
     pub fallbacks: Value,
     /// How long a provider may be silent, before and within its answer, in milliseconds.
-    pub timeout_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<Count>,
     /// Not built yet: must be 0.
     pub retries: u64,
 }
 
+impl Routing {
+    /// How long a provider that streams may be silent, in milliseconds.
+    pub fn silence_ms(&self) -> u64 {
+        self.timeout_ms.map_or(TIMEOUT_MS, Count::get)
+    }
+}
+
 impl Default for Routing {
     fn default() -> Self {
-        Self { aliases: BTreeMap::new(), fallbacks: Value::Array(Vec::new()), timeout_ms: TIMEOUT_MS, retries: 0 }
+        Self { aliases: BTreeMap::new(), fallbacks: Value::Array(Vec::new()), timeout_ms: None, retries: 0 }
     }
 }
 
@@ -175,7 +168,7 @@ pub struct Memory {
     pub enabled: bool,
     /// Most tokens of history a request is given; absent = what the model's context allows.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub window: Option<NonZeroU64>,
+    pub window: Option<Count>,
 }
 
 impl Default for Memory {
@@ -197,9 +190,6 @@ impl Settings {
 
     fn check(&self) -> Result<()> {
         let refuse = |path: &str, why: &str| Err(Error::invalid(path, format!("{path}: {why}.")));
-        if let Some((name, _)) = self.limits.counts().into_iter().find(|(_, n)| n.is_some_and(|n| n.get() > MAX_SAFE)) {
-            return refuse(&format!("limits.{name}"), "too large");
-        }
         let ttl = MIN_TTL_S..=MAX_TTL_S;
         if !ttl.contains(&self.token.max_ttl) {
             return refuse("token.max_ttl", "expected 60 to 86400 seconds");
@@ -207,7 +197,7 @@ impl Settings {
         if !ttl.contains(&self.token.default_ttl) || self.token.default_ttl > self.token.max_ttl {
             return refuse("token.default_ttl", "expected 60 seconds to token.max_ttl");
         }
-        if !(100..=600_000).contains(&self.routing.timeout_ms) {
+        if self.routing.timeout_ms.is_some_and(|ms| !(100..=600_000).contains(&ms.get())) {
             return refuse("routing.timeout_ms", "expected 100 to 600000 milliseconds");
         }
         if self.routing.retries > 0 {

@@ -11,6 +11,7 @@ use crate::api::estimate::text_tokens;
 use crate::api::ratelimit;
 use crate::catalog;
 use crate::config::model::{self, Resolved};
+use crate::config::number::Count;
 use crate::edge::answer::{Answer, Facts};
 use crate::edge::caller::{Caller, header_id};
 use crate::edge::deployment::Deployment;
@@ -155,7 +156,7 @@ impl Line<'_> {
     /// Sends the request and answers with what comes back. From here on every end is settled.
     async fn send(&self, chat: &ChatRequest<'_>, target: &Target, extras: &Extras, settling: Settling) -> Result<Answer> {
         let dialect = target.kind.dialect();
-        let timeout = self.caller.project.snapshot.settings.routing.timeout_ms;
+        let timeout = self.caller.project.snapshot.settings.routing.silence_ms();
         let received = async {
             let call = dialect.request(chat, target, extras)?;
             self.gone.unless(self.call(call, target, dialect, timeout, chat.stream)).await.ok_or_else(client_closed)?
@@ -178,29 +179,30 @@ impl Line<'_> {
             Call::Demo(script) => (script.status, script.retry_after_ms, Source::demo(script)),
             Call::Http(outbound) => {
                 // An answer that is not streamed begins only when it is complete.
-                let deadline = if stream { timeout } else { timeout.max(self.patience()) };
+                let deadline = if stream { timeout } else { self.patience() };
                 let received = upstream::send(&outbound, self.deployment.allow_private, &self.abort, deadline).await?;
                 is_document = received.is_document;
                 (received.status, received.retry_after_ms, Source::upstream(received.body))
             }
         };
-        if status == 200 && !(stream && is_document) {
-            return Ok(source);
-        }
-        let body = clock::within(timeout, source.read_to_end(MAX_FAILURE)).await.and_then(Result::ok).unwrap_or_default();
-        source.stop();
         if status != 200 {
+            // A failure whose words do not arrive is still that failure.
+            let body = read_whole(&mut source, MAX_FAILURE, timeout).await.unwrap_or_default();
+            source.stop();
             return Err(dialect.failure(status, retry_after_ms, &body, target));
         }
-        // A whole answer where a stream was asked for is most often an error in disguise, which the dialect can read.
-        let not_a_stream = Error::new(Code::UpstreamError, "The provider did not stream its answer.");
-        Err(dialect.response(&body, target).err().unwrap_or(not_a_stream))
+        if stream && is_document {
+            // A whole answer where a stream was asked for is most often an error in disguise, which the dialect can read.
+            let body = read_whole(&mut source, MAX_FAILURE, timeout).await?;
+            let not_a_stream = Error::new(Code::UpstreamError, "The provider did not stream its answer.");
+            return Err(dialect.response(&body, target).err().unwrap_or(not_a_stream));
+        }
+        Ok(source)
     }
 
     /// How long an answer that is not streamed may take before it begins: what the owner set, else the whole time.
     fn patience(&self) -> u64 {
-        let timeout = self.caller.project.snapshot.settings.routing.timeout_ms;
-        if timeout == crate::config::settings::TIMEOUT_MS { WHOLE_MS } else { timeout }
+        self.caller.project.snapshot.settings.routing.timeout_ms.map_or(WHOLE_MS, Count::get)
     }
 
     async fn stream(
@@ -229,13 +231,8 @@ impl Line<'_> {
 
     async fn whole(&self, mut source: Source, target: &Target, dialect: &dyn Dialect, settling: Settling) -> Result<Answer> {
         let left = (self.inbound.arrived_ms + WHOLE_MS).saturating_sub(clock::now_ms()).min(self.patience());
-        let read = self.gone.unless(clock::within(left, source.read_to_end(MAX_ANSWER))).await;
-        let body = match read {
-            None => Err(client_closed()),
-            Some(None) => Err(upstream::timed_out(left)),
-            Some(Some(Err(_))) => Err(Error::new(Code::UpstreamError, "The connection to the provider broke, or its answer is too large.")),
-            Some(Some(Ok(body))) => Ok(body),
-        };
+        let read = self.gone.unless(read_whole(&mut source, MAX_ANSWER, left)).await;
+        let body = read.unwrap_or_else(|| Err(client_closed()));
         let first_ms = Some(clock::now_ms());
         let reply = match body.as_deref().map_err(Clone::clone).and_then(|body| dialect.response(body, target)) {
             Ok(reply) => reply,
@@ -268,6 +265,12 @@ impl Line<'_> {
         let _ = settling.settle(ended).await;
         Err(error)
     }
+}
+
+/// A body to its end, within `ms`.
+async fn read_whole(source: &mut Source, limit: usize, ms: u64) -> Result<Vec<u8>> {
+    let read = clock::within(ms, source.read_to_end(limit)).await.ok_or_else(|| upstream::timed_out(ms))?;
+    read.map_err(|_| Error::new(Code::UpstreamError, "The connection to the provider broke, or its answer is too large."))
 }
 
 /// What the request may cost at most, in tokens.

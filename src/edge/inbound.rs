@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use futures::StreamExt;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use worker::{Env, Request};
 
 use crate::error::{Code, Error, Result};
@@ -95,8 +96,7 @@ impl Inbound {
     /// 400 that names the field or says where the JSON breaks, 413.
     pub async fn json<T: DeserializeOwned>(&mut self) -> Result<T> {
         let bytes = self.body(MAX_SMALL_BODY).await?;
-        let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|e| Error::json("The body", &e))?;
-        serde_path_to_error::deserialize(value).map_err(|e| Error::field(&e))
+        crate::json::object(&bytes).and_then(|fields| serde_path_to_error::deserialize(Value::Object(fields)).map_err(|e| Error::field(&e)))
     }
 
     /// The same for a body that may be missing.

@@ -132,12 +132,24 @@ impl State {
 }
 
 fn merged(settings: &Settings, patch: Value) -> Result<Settings> {
-    if !patch.is_object() {
-        return Err(Error::invalid("settings", "The settings must be a JSON object."));
-    }
     let mut value = serde_json::to_value(settings).map_err(|e| Error::server(e.to_string()))?;
+    check_groups(&value, &patch, "")?;
     patch::merge(&mut value, patch);
     Settings::from_value(value)
+}
+
+/// Where the settings have a group, the patch must have one too: serde would read an array as a group, field by field.
+fn check_groups(settings: &Value, changes: &Value, path: &str) -> Result<()> {
+    let Some(groups) = settings.as_object() else { return Ok(()) };
+    let Some(changes) = changes.as_object() else {
+        let name = if path.is_empty() { "settings" } else { path };
+        return Err(Error::invalid(name, format!("{name}: must be an object.")));
+    };
+    for (name, change) in changes.iter().filter(|(_, change)| !change.is_null()) {
+        let inner = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        check_groups(groups.get(name).unwrap_or(&Value::Null), change, &inner)?;
+    }
+    Ok(())
 }
 
 fn json<T: Serialize>(value: &T) -> Result<String> {
@@ -221,6 +233,10 @@ mod tests {
             ("guardrails.pii.mode", json!({"guardrails": {"pii": {"mode": "block"}}})),
             ("default_model", json!({"default_model": ""})),
             ("settings", json!([1])),
+            ("limits", json!({"limits": []})),
+            ("token", json!({"token": [900, 900]})),
+            ("guardrails.pii", json!({"guardrails": {"pii": ["disabled"]}})),
+            ("routing.aliases", json!({"routing": {"aliases": [["a", "b"]]}})),
         ] {
             let error = put(&state, patch.clone()).unwrap_err();
             let body: Value = serde_json::from_str(&error.body()).unwrap();

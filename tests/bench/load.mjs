@@ -1,4 +1,4 @@
-// Load on one subject: so many requests over so many connections, each connection a user of its own.
+// Load on one subject: so many requests over so many connections.
 // Always holds: an answer that is not the complete 200 that was asked for ends the bench; a number measured on errors is worth nothing.
 // Absent: what is measured meanwhile.
 import { Connection } from "./http.mjs";
@@ -28,15 +28,16 @@ export class Clients {
     this.#connections = await Promise.all(Array.from({ length: Math.max(width, this.#connections.length) }, (_, user) => (user < width ? open(this.#connections[user]) : this.#connections[user])));
   }
 
-  /** Sends `count` requests over the first `width` connections, each sending its own again and again; answers in no particular order. */
+  /** Sends `count` requests over `width` connections, the list again and again in its order; answers in no particular order. */
   async run(requests, count, width) {
     await this.ready(width);
     const answers = [];
-    let left = count;
-    await Promise.all(this.#connections.slice(0, width).map(async (connection, user) => {
-      while (left > 0) {
-        left -= 1;
-        answers.push(complete(await connection.send(requests[user])));
+    let sent = 0;
+    await Promise.all(this.#connections.slice(0, width).map(async (connection) => {
+      while (sent < count) {
+        const request = requests[sent % requests.length];
+        sent += 1;
+        answers.push(complete(await connection.send(request)));
       }
     }));
     return answers;

@@ -6,13 +6,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /** After an answer the gateway still settles; that work belongs to the request. */
 const SETTLE_MS = 60;
-const WARM_UP = { whole: 2_000, stream: 60 };
+const WARM_UP = { whole: 2_000, streams: 64, width: 16 };
 const CPU = { rounds: 20, requests: 200, width: 8 };
 /** One stream at a time: with several, events of different streams may wake workerd together, and how often they do is chance. */
-const EVENTS = { rounds: 9, streams: 3, width: 1, few: 20, many: 220 };
-const FIRST_BYTE = { rounds: 40, requests: 12 };
+const EVENTS = { rounds: 9, streams: 3, few: 20, many: 220, users: 1 };
+const FIRST_BYTE = { rounds: 40, requests: 12, users: 12 };
 const RATE = { rounds: 3, requests: 600, widths: [16, 64] };
-const COSTS = { requests: 64, width: 16 };
+const COSTS = { requests: 128, width: 16 };
 
 /** How the numbers were made, for the report. */
 export const METHOD = { CPU, EVENTS, FIRST_BYTE, RATE, COSTS };
@@ -20,23 +20,23 @@ export const METHOD = { CPU, EVENTS, FIRST_BYTE, RATE, COSTS };
 /** Until code is compiled and caches are full. */
 export async function warmUp(subjects) {
   for (const { clients, requests } of subjects) {
-    await clients.run(requests({}), WARM_UP.whole, RATE.widths.at(-1));
-    await clients.run(requests({ stream: true, seed: 50 }), WARM_UP.stream, 8);
+    await clients.run(requests({}), WARM_UP.whole, WARM_UP.width);
+    await clients.run(requests({ stream: true, seed: EVENTS.few }), WARM_UP.streams, WARM_UP.width);
   }
 }
 
 /** CPU µs of a request that is not streamed. */
 export async function cpuPerRequest(subjects) {
-  return rounds(subjects, CPU.rounds, async (subject) => await cpuOf(subject, subject.requests({}), CPU.requests, CPU.width) / CPU.requests);
+  return rounds(subjects, {}, CPU.rounds, async (subject) => await cpuOf(subject, subject.requests({}), CPU.requests, CPU.width) / CPU.requests);
 }
 
 /** CPU µs of one streamed event: the slope between streams of few and of many events. Also how many events came in one piece. */
 export async function cpuPerEvent(subjects) {
+  const { streams, few, many, users } = EVENTS;
   const pieces = {};
-  const slopes = await rounds(subjects, EVENTS.rounds, async (subject) => {
-    const { streams, width, few, many } = EVENTS;
-    const short = await cpuOf(subject, subject.requests({ stream: true, seed: few }), streams, width);
-    const long = await cpuOf(subject, subject.requests({ stream: true, seed: many }), streams, width, (answers) => {
+  const slopes = await rounds(subjects, { users }, EVENTS.rounds, async (subject) => {
+    const short = await cpuOf(subject, subject.requests({ stream: true, seed: few }, { users }), streams, 1);
+    const long = await cpuOf(subject, subject.requests({ stream: true, seed: many }, { users }), streams, 1, (answers) => {
       (pieces[subject.key] ??= []).push(...answers.map((answer) => many / answer.pieces));
     });
     return (long - short) / streams / (many - few);
@@ -46,8 +46,9 @@ export async function cpuPerEvent(subjects) {
 
 /** Milliseconds to the first byte of a streamed answer's body, one request after the other: a list of all. */
 export async function firstByte(subjects) {
-  const lists = await rounds(subjects, FIRST_BYTE.rounds, async ({ clients, requests }) => {
-    const answers = await clients.run(requests({ stream: true, seed: 1 }), FIRST_BYTE.requests, 1);
+  const { users } = FIRST_BYTE;
+  const lists = await rounds(subjects, { users }, FIRST_BYTE.rounds, async ({ clients, requests }) => {
+    const answers = await clients.run(requests({ stream: true, seed: 1 }, { users }), FIRST_BYTE.requests, 1);
     return answers.map((answer) => answer.firstByteMs);
   });
   return Object.fromEntries(Object.entries(lists).map(([key, list]) => [key, list.flat()]));
@@ -57,7 +58,7 @@ export async function firstByte(subjects) {
 export async function rate(subjects) {
   const byWidth = {};
   for (const width of RATE.widths) {
-    byWidth[width] = await rounds(subjects, RATE.rounds, async ({ clients, requests }) => {
+    byWidth[width] = await rounds(subjects, {}, RATE.rounds, async ({ clients, requests }) => {
       const mine = requests({});
       await clients.ready(width);
       const began = performance.now();
@@ -72,8 +73,10 @@ export async function rate(subjects) {
 export async function costs({ clients, requests, workerd }) {
   const thread = (user) => ({ "x-thread-id": `thread-${user}` });
   const logged = async (headers) => {
+    await clients.run(requests({}), requests({}).length, COSTS.width);
+    await sleep(SETTLE_MS * 5);
     const before = workerd.log().length;
-    await clients.run(requests({}, headers), COSTS.requests, COSTS.width);
+    await clients.run(requests({}, { headers }), COSTS.requests, COSTS.width);
     await sleep(SETTLE_MS * 5);
     const lines = workerd.log().slice(before).split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line));
     if (lines.length !== COSTS.requests) throw new Error(`${COSTS.requests} requests were logged as ${lines.length} lines`);
@@ -91,8 +94,10 @@ async function cpuOf({ clients, workerd }, requests, count, width, look = () => 
   return workerd.cpu() - before;
 }
 
-async function rounds(subjects, count, measure) {
+/** Before the first round each user's object is woken: workerd lets one go after 10 s without a request. */
+async function rounds(subjects, whose, count, measure) {
   const lists = Object.fromEntries(subjects.map(({ key }) => [key, []]));
+  for (const { clients, requests } of subjects) await clients.run(requests({}, whose), requests({}, whose).length, 1);
   for (let round = 0; round < count; round += 1) {
     for (const subject of subjects) lists[subject.key].push(await measure(subject));
   }

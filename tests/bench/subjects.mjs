@@ -1,13 +1,12 @@
 // The three subjects, each in a workerd of its own, ready for chat: the pass-through, the gateway without its objects, the gateway.
-// Always holds: the same requests go to all three (same bodies, same headers); every connection is another user, as in life, so that one
-// user's object is not the bottleneck of all.
+// Always holds: the same requests go to all three (same bodies, same headers); they come from many users in turn, as in life, so that one
+// user's object is not the bottleneck of all and no user's last minute is absurdly full.
 // Absent: measuring.
 import { randomBytes } from "node:crypto";
 import { post } from "./http.mjs";
 import { GATEWAY, PASSTHROUGH, Workerd } from "./workerd.mjs";
 
-/** As many users as the widest measurement has connections. */
-export const USERS = 64;
+const USERS = 64;
 const CHAT = "/v1/chat/completions";
 const PROVIDER_KEY = "sk-bench-provider-0001";
 const FAR_AWAY = { project_rpm: 1_000_000_000, user_rpm: 1_000_000_000, user_tokens_per_day: 9_000_000_000_000_000 };
@@ -29,7 +28,7 @@ export async function startAll(upstream) {
     for (const subject of subjects) {
       subject.workerd = await Workerd.start(subject.worker, subject.vars);
       const tokens = subject.worker === GATEWAY ? await setUp(subject.workerd.port, admin, upstream) : Array.from({ length: USERS }, () => "none");
-      subject.requests = (more, headers = () => ({})) => tokens.map((token, user) => chat(token, more, headers(user)));
+      subject.requests = (more, { users = USERS, headers = () => ({}) } = {}) => tokens.slice(0, users).map((token, user) => chat(token, more, headers(user)));
     }
   } catch (error) {
     await stopAll(subjects);
