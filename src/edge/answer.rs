@@ -1,10 +1,11 @@
 //! An answer on its way out. The one place that makes a platform response and renders an error.
 
+use js_sys::Uint8Array;
 use serde_json::Value;
-use web_sys::ReadableStream;
-use worker::{Headers, Response, ResponseBuilder};
+use web_sys::{ReadableStream, Response, ResponseInit};
 
 use crate::cors;
+use crate::edge::headers;
 use crate::error::{Code, Error};
 
 /// What an answer carries.
@@ -67,18 +68,19 @@ impl Answer {
     }
 
     /// The platform's response, with CORS headers for this origin.
-    pub fn into_response(self, origin: Option<&str>) -> Response {
-        let headers = Headers::new();
-        for (name, value) in cors::headers(origin).into_iter().chain(self.headers) {
-            // A value the platform refuses (a line break) is left out; everything we send is ASCII.
-            let _ = headers.set(name, &value);
-        }
-        let builder = ResponseBuilder::new().with_status(self.status).with_headers(headers);
-        match self.body {
-            Body::Empty => builder.empty(),
-            Body::Bytes(bytes) => builder.fixed(bytes),
-            Body::Stream(stream) => builder.stream(stream),
-        }
+    ///
+    /// # Errors
+    /// The platform refused: a header with a line break, say. Everything we send is ASCII.
+    pub fn into_response(self, origin: Option<&str>) -> worker::Result<Response> {
+        let init = ResponseInit::new();
+        init.set_status(self.status);
+        init.set_headers(&headers::record(cors::headers(origin).iter().chain(&self.headers).map(|(name, value)| (*name, value.as_str())))?);
+        let response = match self.body {
+            Body::Empty => Response::new_with_opt_str_and_init(None, &init),
+            Body::Bytes(bytes) => Response::new_with_opt_js_u8_array_and_init(Some(&Uint8Array::from(bytes.as_slice())), &init),
+            Body::Stream(stream) => Response::new_with_opt_readable_stream_and_init(Some(&stream), &init),
+        };
+        response.map_err(worker::Error::from)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::edge::gone::Gone;
 use crate::edge::inbound::{Inbound, MAX_BODY};
 use crate::edge::pump::{Deadlines, Pump, WHOLE_MS, client_closed};
 use crate::edge::settle::{Ended, Settling, Ticket, Turn};
-use crate::edge::source::Source;
+use crate::edge::source::{Source, Unread};
 use crate::edge::{body, clock, objects, upstream};
 use crate::error::{Code, Error, Result};
 use crate::provider::{Call, Dialect, Extras, Target};
@@ -270,7 +270,10 @@ impl Line<'_> {
 /// A body to its end, within `ms`.
 async fn read_whole(source: &mut Source, limit: usize, ms: u64) -> Result<Vec<u8>> {
     let read = clock::within(ms, source.read_to_end(limit)).await.ok_or_else(|| upstream::timed_out(ms))?;
-    read.map_err(|_| Error::new(Code::UpstreamError, "The connection to the provider broke, or its answer is too large."))
+    read.map_err(|end| match end {
+        Unread::Broken => Error::new(Code::UpstreamError, "The connection to the provider broke."),
+        Unread::TooLarge => Error::new(Code::UpstreamError, "The provider's answer is too large."),
+    })
 }
 
 /// What the request may cost at most, in tokens.

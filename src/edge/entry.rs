@@ -4,7 +4,8 @@
 
 #![allow(clippy::disallowed_methods, reason = "the event macro's own text names Response::error; nothing here does")]
 
-use worker::{Context, Env, Request, Response, event};
+use web_sys::{Request, Response};
+use worker::{Context, Env, event};
 
 use crate::api::ratelimit;
 use crate::auth::bearer::Credential;
@@ -27,7 +28,7 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
     let request_id = random::id("req_").unwrap_or_else(|_| format!("req_{arrived_ms:024x}"));
     let mut inbound = Inbound::new(request, env, request_id, arrived_ms);
     if inbound.method == "OPTIONS" {
-        return Ok(preflight(&inbound));
+        return preflight(&inbound);
     }
     let mut facts: Facts = vec![("x-request-id", inbound.request_id.clone()), ("x-trace-id", inbound.request_id.clone())];
     let matched = route::parse(&inbound.method, &inbound.path);
@@ -44,7 +45,7 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
     if inbound.method == "HEAD" {
         answer.body = Body::Empty;
     }
-    Ok(answer.into_response(inbound.origin.as_deref()))
+    answer.into_response(inbound.origin.as_deref())
 }
 
 async fn serve(inbound: &mut Inbound, context: &Context, found: Match, facts: &mut Facts) -> Result<Answer> {
@@ -117,7 +118,7 @@ fn jwks(inbound: &Inbound, deployment: &Deployment) -> Answer {
 }
 
 /// Answered before anything is known or counted: it carries no token.
-fn preflight(inbound: &Inbound) -> Response {
+fn preflight(inbound: &Inbound) -> worker::Result<Response> {
     let requested = inbound.header("access-control-request-headers");
     let mut answer = Answer::empty(204).with("x-request-id", inbound.request_id.clone()).with("x-trace-id", inbound.request_id.clone());
     answer.headers.extend(cors::preflight(inbound.origin.as_deref(), requested.as_deref()));

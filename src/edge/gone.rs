@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
-use worker::Request;
+use web_sys::Request;
 
 /// A shared flag that can be awaited.
 #[derive(Clone, Default)]
@@ -23,7 +23,7 @@ impl Gone {
     pub fn of(request: &Request) -> Self {
         let gone = Self::default();
         let flag = gone.clone();
-        let signal = request.inner().signal();
+        let signal = request.signal();
         if signal.aborted() {
             flag.raise();
         } else {

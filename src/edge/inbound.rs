@@ -3,11 +3,16 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use futures::StreamExt;
+use js_sys::Uint8Array;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use worker::{Env, Request};
+use url::Url;
+use wasm_bindgen::JsCast;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Headers, Request};
+use worker::Env;
 
+use crate::edge::source::{Source, Unread};
 use crate::error::{Code, Error, Result};
 
 /// Larger bodies are 413.
@@ -35,6 +40,7 @@ pub struct Inbound {
     pub costs: Rc<Costs>,
     /// The platform's request.
     pub request: Request,
+    headers: Headers,
 }
 
 /// What one request costs on the platform's bill, counted for the log.
@@ -66,18 +72,18 @@ impl Costs {
 impl Inbound {
     /// Reads the parts that every route needs.
     pub fn new(request: Request, env: Env, request_id: String, arrived_ms: u64) -> Self {
-        let method = request.inner().method();
-        let (path, query) = match request.url() {
+        let (path, query) = match Url::parse(&request.url()) {
             Ok(url) => (url.path().to_owned(), url.query_pairs().into_owned().collect()),
             Err(_) => (String::new(), Vec::new()),
         };
-        let origin = request.headers().get("origin").ok().flatten();
-        Self { env, method, path, query, origin, request_id, arrived_ms, costs: Rc::default(), request }
+        let (method, headers) = (request.method(), request.headers());
+        let origin = headers.get("origin").ok().flatten();
+        Self { env, method, path, query, origin, request_id, arrived_ms, costs: Rc::default(), request, headers }
     }
 
     /// A request header.
     pub fn header(&self, name: &str) -> Option<String> {
-        self.request.headers().get(name).ok().flatten()
+        self.headers.get(name).ok().flatten()
     }
 
     /// The client's address, as the platform saw it.
@@ -104,7 +110,7 @@ impl Inbound {
     /// # Errors
     /// As `json`.
     pub async fn json_or_default<T: DeserializeOwned + Default>(&mut self) -> Result<T> {
-        if self.request.inner().body().is_none() { Ok(T::default()) } else { self.json().await }
+        if self.request.body().is_none() { Ok(T::default()) } else { self.json().await }
     }
 
     /// The body, if it is not larger than `limit`.
@@ -112,25 +118,23 @@ impl Inbound {
     /// # Errors
     /// 413 for a larger one, 400 for one that broke off.
     pub async fn body(&mut self, limit: usize) -> Result<Vec<u8>> {
-        let broke_off = |_| Error::new(Code::Validation, "The request's body could not be read to its end.");
+        let broke_off = || Error::new(Code::Validation, "The request's body could not be read to its end.");
         let declared = self.header("content-length").and_then(|text| text.parse::<usize>().ok());
-        match declared {
-            Some(length) if length > limit => Err(too_large(limit)),
-            // The platform delivers at most what was declared.
-            Some(_) => self.request.bytes().await.map_err(broke_off),
-            None if self.request.inner().body().is_none() => Ok(Vec::new()),
-            None => {
-                let mut stream = self.request.stream().map_err(broke_off)?;
-                let mut body = Vec::new();
-                while let Some(chunk) = stream.next().await {
-                    body.extend_from_slice(&chunk.map_err(broke_off)?);
-                    if body.len() > limit {
-                        return Err(too_large(limit));
-                    }
-                }
-                Ok(body)
-            }
+        if declared.is_some_and(|length| length > limit) {
+            return Err(too_large(limit));
         }
+        if declared.is_none() {
+            // Of unknown length: read piece by piece, so that no more than the limit is ever held.
+            let mut source = Source::upstream(self.request.body());
+            return source.read_to_end(limit).await.map_err(|end| match end {
+                Unread::TooLarge => too_large(limit),
+                Unread::Broken => broke_off(),
+            });
+        }
+        // The platform delivers at most what was declared.
+        let read = self.request.array_buffer().map_err(|_| broke_off())?;
+        let buffer = JsFuture::from(read).await.map_err(|_| broke_off())?;
+        Ok(Uint8Array::new(buffer.unchecked_ref()).to_vec())
     }
 }
 

@@ -12,6 +12,7 @@ mod clock;
 mod deployment;
 mod entry;
 mod gone;
+mod headers;
 mod inbound;
 mod isolate;
 mod log;

@@ -37,6 +37,14 @@ pub enum Source {
 /// The connection broke.
 pub struct Broken;
 
+/// Why a body was not read to its end.
+pub enum Unread {
+    /// The connection broke.
+    Broken,
+    /// It is larger than allowed.
+    TooLarge,
+}
+
 /// The next bytes; `None` = the end.
 pub type Next = Result<Option<Vec<u8>>, Broken>;
 
@@ -76,12 +84,12 @@ impl Source {
     }
 
     /// All of it, if it is not larger than `limit`.
-    pub async fn read_to_end(&mut self, limit: usize) -> Result<Vec<u8>, Broken> {
+    pub async fn read_to_end(&mut self, limit: usize) -> Result<Vec<u8>, Unread> {
         let mut all = Vec::new();
-        while let Some(bytes) = std::future::poll_fn(|cx| self.poll_next(cx)).await? {
+        while let Some(bytes) = std::future::poll_fn(|cx| self.poll_next(cx)).await.map_err(|_| Unread::Broken)? {
             all.extend_from_slice(&bytes);
             if all.len() > limit {
-                return Err(Broken);
+                return Err(Unread::TooLarge);
             }
         }
         Ok(all)

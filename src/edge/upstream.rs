@@ -6,9 +6,9 @@
 use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortController, Headers, ReadableStream, RequestInit, RequestRedirect, Response, WorkerGlobalScope};
+use web_sys::{AbortController, ReadableStream, RequestInit, RequestRedirect, Response, WorkerGlobalScope};
 
-use crate::edge::clock;
+use crate::edge::{clock, headers};
 use crate::egress;
 use crate::error::{Code, Error, Result};
 use crate::provider::Outbound;
@@ -60,13 +60,9 @@ fn unreachable_provider(error: &JsValue) -> Error {
 }
 
 async fn fetch(outbound: &Outbound, abort: &AbortController) -> Result<Response, JsValue> {
-    let headers = Headers::new()?;
-    for (name, value) in &outbound.headers {
-        headers.set(name, value)?;
-    }
     let init = RequestInit::new();
     init.set_method("POST");
-    init.set_headers(&headers);
+    init.set_headers(&headers::record(outbound.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())))?);
     init.set_body(&Uint8Array::from(outbound.body.as_slice()));
     init.set_redirect(RequestRedirect::Manual);
     init.set_signal(Some(&abort.signal()));

@@ -7,7 +7,7 @@ import { GATEWAY, PASSTHROUGH, Workerd } from "./workerd.mjs";
 const SAMPLES = 5;
 const VARS = { BEHEST_ADMIN_TOKEN: "admin-token-of-the-bench", BEHEST_MASTER_KEY: Buffer.alloc(32, 7).toString("base64"), IP_RPM: 0 };
 
-/** Milliseconds, a list for each of the two; `cpu` likewise, in ms. */
+/** Milliseconds, a list for each of the two; `first` likewise, only the first request. */
 export async function coldStart() {
   const result = { passthrough: [], gateway: [], first: { passthrough: [], gateway: [] } };
   for (let sample = 0; sample < SAMPLES; sample += 1) {

@@ -6,8 +6,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /** After an answer the gateway still settles; that work belongs to the request. */
 const SETTLE_MS = 60;
-const WARM_UP = { whole: 2_000, streams: 64, width: 16 };
-const CPU = { rounds: 20, requests: 200, width: 8 };
+const WARM_UP = { whole: 5_000, streams: 128, width: 32 };
+const CPU = { rounds: 24, requests: 200, width: 8 };
 /** One stream at a time: with several, events of different streams may wake workerd together, and how often they do is chance. */
 const EVENTS = { rounds: 9, streams: 3, few: 20, many: 220, users: 1 };
 const FIRST_BYTE = { rounds: 40, requests: 12, users: 12 };
@@ -17,7 +17,7 @@ const COSTS = { requests: 128, width: 16 };
 /** How the numbers were made, for the report. */
 export const METHOD = { CPU, EVENTS, FIRST_BYTE, RATE, COSTS };
 
-/** Until code is compiled and caches are full. */
+/** Until caches are full and V8 has optimized what is hot: it does that in threads of the same process, so their time would be counted. */
 export async function warmUp(subjects) {
   for (const { clients, requests } of subjects) {
     await clients.run(requests({}), WARM_UP.whole, WARM_UP.width);

@@ -15,8 +15,3 @@ export function median(values) {
 }
 
 export const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
-
-/** Median and the spread it comes from. */
-export function summary(values) {
-  return { median: median(values), min: Math.min(...values), max: Math.max(...values) };
-}

@@ -10,6 +10,7 @@ const KEYS = Object.keys(NAMES);
 const GATEWAYS = KEYS.slice(1);
 const number = (value, digits = 0) => value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 const spread = (values, digits = 0) => `${number(median(values), digits)} [${number(percentile(values, 0.25), digits)}–${number(percentile(values, 0.75), digits)}]`;
+const above = (values, base) => values.map((value, round) => value - base[round]);
 const over = (values, base) => values.map((value, round) => value / base[round]);
 const row = (...cells) => `| ${cells.join(" | ")} |`;
 const table = (head, rows) => [row(...head), row(...head.map(() => "---")), ...rows.map((cells) => row(...cells))].join("\n");
@@ -62,21 +63,19 @@ function billed({ withoutThread, withThread }) {
 }
 
 function size({ wasm, cold }) {
-  const added = over2(cold.gateway, cold.passthrough);
-  const first = over2(cold.first.gateway, cold.first.passthrough);
+  const added = above(cold.gateway, cold.passthrough);
+  const first = above(cold.first.gateway, cold.first.passthrough);
   return table(["", "", "aim"], [
     ["Wasm", `${number(wasm.bytes)} bytes, gzipped ${number(wasm.gzipped)}`, verdict(wasm.bytes, AIMS.wasmBytes, " bytes")],
     ["cold start", `${spread(added)} ms more than the pass-through, of which ${spread(first)} ms in the first request`, verdict(median(added), AIMS.coldStartMs, " ms")],
   ]);
 }
 
-const over2 = (values, base) => values.map((value, sample) => value - base[sample]);
-
-function method({ method: { CPU, EVENTS, FIRST_BYTE, RATE }, storage, events }) {
+function method({ method: { CPU, EVENTS, FIRST_BYTE, RATE }, storage, events, cold }) {
   const alone = GATEWAYS.map((key) => `${number(median(events.pieces[key]), 2)} (${NAMES[key]})`).join(", ");
   return `How: each subject is a workerd process of its own, served without wrangler; the same requests, the same fake provider on loopback; subjects take turns.
 CPU is user and system time of all threads of that process: ${CPU.rounds} rounds of ${CPU.requests} warm requests, ${CPU.width} at once, each from another user.
 An event's CPU is the slope between streams of ${EVENTS.few} and ${EVENTS.many} events 1 ms apart, one stream at a time, ${EVENTS.rounds} rounds of ${EVENTS.streams}; events that arrived in one piece: ${alone}, 1.00 is none.
 First byte: ${FIRST_BYTE.rounds * FIRST_BYTE.requests} streams one after the other. Requests/s: ${RATE.rounds} rounds of ${RATE.requests}; the load generator and the provider share the machine.
-Cold start: exec of workerd to the first answered /healthz, less the same of the pass-through, ${"5"} fresh processes each. Objects keep their SQLite in ${storage}.`;
+Cold start: exec of workerd to the first answered /healthz, less the same of the pass-through, ${cold.gateway.length} fresh processes each. Objects keep their SQLite in ${storage}.`;
 }

@@ -19,6 +19,9 @@ const WHOLE_MS = 180_000;
 const WASM = at("build", "index_bg.wasm");
 const OUTPUT = at("tests", "output", "bench.json");
 
+// Ends by way of `exit`, where workerd.mjs ends what is left.
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130));
+
 await main(async () => {
   if (!existsSync(WASM)) throw new Problem("There is no build. Run: npm run build");
   const late = setTimeout(() => {
