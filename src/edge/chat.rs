@@ -11,35 +11,28 @@ use crate::api::estimate::text_tokens;
 use crate::api::ratelimit;
 use crate::catalog;
 use crate::config::model::{self, Resolved};
-use crate::config::number::Count;
 use crate::edge::answer::{Answer, Facts};
 use crate::edge::caller::{Caller, header_id};
 use crate::edge::deployment::Deployment;
+use crate::edge::exchange::Exchange;
 use crate::edge::gone::Gone;
 use crate::edge::inbound::{Inbound, MAX_BODY};
-use crate::edge::pump::{Deadlines, Pump, WHOLE_MS, client_closed};
-use crate::edge::settle::{Ended, Settling, Ticket, Turn};
-use crate::edge::source::{Source, Unread};
-use crate::edge::{body, clock, objects, upstream};
-use crate::error::{Code, Error, Result};
-use crate::provider::{Call, Dialect, Extras, Target};
-use crate::user::command::{Begin, BeginThread, Begun, Ending, Estimate};
+use crate::edge::objects;
+use crate::edge::pump::WHOLE_MS;
+use crate::edge::settle::{Settling, Ticket, Turn};
+use crate::error::{Error, Result};
+use crate::provider::{Extras, Target};
+use crate::user::command::{Begin, BeginThread, Begun, Estimate};
 use crate::user::{Command, Outcome};
 
 /// A reservation outlives the longest answer by this, in ms, before the alarm settles it.
 const RESERVATION_SLACK_MS: u64 = 60_000;
-/// The largest answer that is read whole.
-const MAX_ANSWER: usize = 64 * 1024 * 1024;
-/// The largest error body of a provider that is read.
-const MAX_FAILURE: usize = 64 * 1024;
 
-/// What stays the same through one request.
-struct Line<'a> {
+/// What admitting a request needs.
+struct Admission<'a> {
     inbound: &'a Inbound,
     deployment: &'a Deployment,
     caller: &'a Caller,
-    gone: Gone,
-    abort: AbortController,
 }
 
 /// Serves the route. `facts` are headers that belong to the answer even if it is an error.
@@ -60,14 +53,25 @@ pub async fn serve(
     let target = caller.project.target(deployment, &resolved)?;
     facts.push(("x-behest-provider", target.provider.clone()));
     facts.push(("x-behest-model", resolved.served_model().to_owned()));
-    let abort = AbortController::new().map_err(|_| Error::server("no AbortController"))?;
-    let line = Line { inbound, deployment, caller, gone: Gone::of(&inbound.request), abort };
+    let admission = Admission { inbound, deployment, caller };
     let thread = thread.filter(|_| caller.project.snapshot.settings.memory.enabled);
-    let (ticket, extras) = line.begin(&chat, &target, &resolved, session, thread, facts).await?;
-    line.send(&chat, &target, &extras, Settling::open(context, ticket)).await
+    let abort = AbortController::new().map_err(|_| Error::server("no AbortController"))?;
+    let (ticket, extras) = admission.begin(&chat, &target, &resolved, session, thread, facts).await?;
+    let exchange = Exchange {
+        chat: &chat,
+        target: &target,
+        extras: &extras,
+        dialect: target.kind.dialect(),
+        routing: &caller.project.snapshot.settings.routing,
+        allow_private: deployment.allow_private,
+        arrived_ms: inbound.arrived_ms,
+        gone: Gone::of(&inbound.request),
+        abort,
+    };
+    exchange.answer(Settling::open(context, ticket)).await
 }
 
-impl Line<'_> {
+impl Admission<'_> {
     /// The one hop before the provider: admits, reserves, and brings the thread's history.
     async fn begin(
         &self,
@@ -152,128 +156,6 @@ impl Line<'_> {
             .saturating_sub(estimate.output.unwrap_or(estimate.output_default) / estimate.choices.max(1));
         self.caller.project.snapshot.settings.memory.window.map_or(fits, |window| fits.min(window.get()))
     }
-
-    /// Sends the request and answers with what comes back. From here on every end is settled.
-    async fn send(&self, chat: &ChatRequest<'_>, target: &Target, extras: &Extras, settling: Settling) -> Result<Answer> {
-        let dialect = target.kind.dialect();
-        let timeout = self.caller.project.snapshot.settings.routing.silence_ms();
-        let received = async {
-            let call = dialect.request(chat, target, extras)?;
-            self.gone.unless(self.call(call, target, dialect, timeout, chat.stream)).await.ok_or_else(client_closed)?
-        };
-        let source = match received.await {
-            Ok(source) => source,
-            Err(error) => return self.failed(settling, error).await,
-        };
-        if chat.stream {
-            self.stream(source, chat, target, dialect, settling, timeout).await
-        } else {
-            self.whole(source, target, dialect, settling).await
-        }
-    }
-
-    /// The answer's body, if its status is 200.
-    async fn call(&self, call: Call, target: &Target, dialect: &dyn Dialect, timeout: u64, stream: bool) -> Result<Source> {
-        let mut is_document = false;
-        let (status, retry_after_ms, mut source) = match call {
-            Call::Demo(script) => (script.status, script.retry_after_ms, Source::demo(script)),
-            Call::Http(outbound) => {
-                // An answer that is not streamed begins only when it is complete.
-                let deadline = if stream { timeout } else { self.patience() };
-                let received = upstream::send(&outbound, self.deployment.allow_private, &self.abort, deadline).await?;
-                is_document = received.is_document;
-                (received.status, received.retry_after_ms, Source::upstream(received.body))
-            }
-        };
-        if status != 200 {
-            // A failure whose words do not arrive is still that failure.
-            let body = read_whole(&mut source, MAX_FAILURE, timeout).await.unwrap_or_default();
-            source.stop();
-            return Err(dialect.failure(status, retry_after_ms, &body, target));
-        }
-        if stream && is_document {
-            // A whole answer where a stream was asked for is most often an error in disguise, which the dialect can read.
-            let body = read_whole(&mut source, MAX_FAILURE, timeout).await?;
-            let not_a_stream = Error::new(Code::UpstreamError, "The provider did not stream its answer.");
-            return Err(dialect.response(&body, target).err().unwrap_or(not_a_stream));
-        }
-        Ok(source)
-    }
-
-    /// How long an answer that is not streamed may take before it begins: what the owner set, else the whole time.
-    fn patience(&self) -> u64 {
-        self.caller.project.snapshot.settings.routing.timeout_ms.map_or(WHOLE_MS, Count::get)
-    }
-
-    async fn stream(
-        &self,
-        source: Source,
-        chat: &ChatRequest<'_>,
-        target: &Target,
-        dialect: &dyn Dialect,
-        settling: Settling,
-        timeout: u64,
-    ) -> Result<Answer> {
-        let deadlines = Deadlines { silence_ms: timeout, whole_at_ms: self.inbound.arrived_ms + WHOLE_MS };
-        let translate = dialect.stream(chat.include_usage, target);
-        let mut pump = Pump::new(source, translate, deadlines, self.abort.clone(), self.gone.clone());
-        match pump.first().await {
-            Ok(first) => {
-                pump.settle_with(settling);
-                Ok(Answer::events(body::stream(pump, first, self.gone.clone())?))
-            }
-            Err(error) => {
-                self.abort.abort();
-                self.failed(settling, error).await
-            }
-        }
-    }
-
-    async fn whole(&self, mut source: Source, target: &Target, dialect: &dyn Dialect, settling: Settling) -> Result<Answer> {
-        let left = (self.inbound.arrived_ms + WHOLE_MS).saturating_sub(clock::now_ms()).min(self.patience());
-        let read = self.gone.unless(read_whole(&mut source, MAX_ANSWER, left)).await;
-        let body = read.unwrap_or_else(|| Err(client_closed()));
-        let first_ms = Some(clock::now_ms());
-        let reply = match body.as_deref().map_err(Clone::clone).and_then(|body| dialect.response(body, target)) {
-            Ok(reply) => reply,
-            Err(error) => {
-                self.abort.abort();
-                return self.failed(settling, error).await;
-            }
-        };
-        let ended = Ended {
-            ending: Ending::Completed,
-            usage: reply.usage,
-            output_bytes: reply.output_bytes,
-            message: reply.message,
-            first_ms,
-            error: None,
-        };
-        settling.settle(ended).await?;
-        Ok(Answer::json_text(200, reply.body.into_owned()))
-    }
-
-    /// Settles a request that failed before anything was sent to the client.
-    async fn failed(&self, settling: Settling, error: Error) -> Result<Answer> {
-        let gone = self.gone.is_raised();
-        if gone {
-            self.abort.abort();
-        }
-        let ending = if gone { Ending::Cancelled } else { Ending::Failed };
-        let ended = Ended { ending, usage: None, output_bytes: 0, message: None, first_ms: None, error: Some(error.clone()) };
-        // The client learns of the provider's failure, not of ours in its wake; the log has both.
-        let _ = settling.settle(ended).await;
-        Err(error)
-    }
-}
-
-/// A body to its end, within `ms`.
-async fn read_whole(source: &mut Source, limit: usize, ms: u64) -> Result<Vec<u8>> {
-    let read = clock::within(ms, source.read_to_end(limit)).await.ok_or_else(|| upstream::timed_out(ms))?;
-    read.map_err(|end| match end {
-        Unread::Broken => Error::new(Code::UpstreamError, "The connection to the provider broke."),
-        Unread::TooLarge => Error::new(Code::UpstreamError, "The provider's answer is too large."),
-    })
 }
 
 /// What the request may cost at most, in tokens.

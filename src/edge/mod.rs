@@ -11,6 +11,7 @@ mod chat;
 mod clock;
 mod deployment;
 mod entry;
+mod exchange;
 mod gone;
 mod headers;
 mod inbound;

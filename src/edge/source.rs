@@ -11,13 +11,20 @@ use std::task::{Context, Poll};
 use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{ReadableStream, ReadableStreamDefaultReader, ReadableStreamReadResult};
+use web_sys::{ReadableStream, ReadableStreamDefaultReader, ReadableStreamReadResult, Response};
 
 use crate::edge::clock::{self, Timer};
 use crate::provider::demo::{Piece, Script};
 
 /// The body of an answer, piece by piece.
 pub enum Source {
+    /// A provider's answer of known length, of which nothing has been read: it can be read at one go.
+    Unopened {
+        /// The answer.
+        response: Response,
+        /// Its length in bytes.
+        length: usize,
+    },
     /// A provider's.
     Upstream {
         /// Reads the body.
@@ -38,6 +45,7 @@ pub enum Source {
 pub struct Broken;
 
 /// Why a body was not read to its end.
+#[derive(Clone, Copy)]
 pub enum Unread {
     /// The connection broke.
     Broken,
@@ -57,6 +65,14 @@ impl Source {
         }
     }
 
+    /// Reads a provider's answer, of known length or not.
+    pub fn answer(response: Response, length: Option<usize>) -> Self {
+        match length {
+            Some(length) => Self::Unopened { response, length },
+            None => Self::upstream(response.body()),
+        }
+    }
+
     /// Plays a script.
     pub fn demo(script: Script) -> Self {
         Self::Demo { pieces: script.pieces.into(), pause: None }
@@ -64,7 +80,11 @@ impl Source {
 
     /// The next bytes.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+        if let Self::Unopened { response, .. } = self {
+            *self = Self::upstream(response.body());
+        }
         match self {
+            Self::Unopened { .. } => Poll::Ready(Err(Broken)),
             Self::Upstream { reader, pending } => {
                 let read = pending.get_or_insert_with(|| JsFuture::from(reader.read()));
                 let result = std::task::ready!(Pin::new(read).poll(cx));
@@ -85,6 +105,15 @@ impl Source {
 
     /// All of it, if it is not larger than `limit`.
     pub async fn read_to_end(&mut self, limit: usize) -> Result<Vec<u8>, Unread> {
+        if let Self::Unopened { response, length } = self {
+            if *length > limit {
+                return Err(Unread::TooLarge);
+            }
+            // One promise instead of three.
+            let read = response.array_buffer().map_err(|_| Unread::Broken)?;
+            let buffer = JsFuture::from(read).await.map_err(|_| Unread::Broken)?;
+            return Ok(Uint8Array::new(&buffer).to_vec());
+        }
         let mut all = Vec::new();
         while let Some(bytes) = std::future::poll_fn(|cx| self.poll_next(cx)).await.map_err(|_| Unread::Broken)? {
             all.extend_from_slice(&bytes);
@@ -98,6 +127,8 @@ impl Source {
     /// Nothing more is wanted.
     pub fn stop(&mut self) {
         match self {
+            // Nobody has begun to read it: aborting the fetch lets it go.
+            Self::Unopened { .. } => {}
             // The promise is of no interest: the connection is released either way.
             Self::Upstream { reader, .. } => drop(reader.cancel()),
             Self::Demo { pieces, pause } => {

@@ -1,52 +1,61 @@
 //! The one egress function: every request that leaves the gateway goes through `send`.
 //!
-//! Always holds: the URL is checked again here; redirects are not followed; nothing of the client's headers goes out;
-//! there is a deadline until the answer begins.
+//! Always holds: the URL is checked again here; redirects are not followed; nothing of the client's headers goes out.
+//! Absent on purpose: the deadline, which covers more than this (`exchange`).
 
 use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortController, ReadableStream, RequestInit, RequestRedirect, Response, WorkerGlobalScope};
+use web_sys::{AbortController, RequestInit, RequestRedirect, Response, WorkerGlobalScope};
 
+use crate::edge::source::Source;
 use crate::edge::{clock, headers};
 use crate::egress;
 use crate::error::{Code, Error, Result};
 use crate::provider::Outbound;
 
-/// How a provider's answer begins.
-pub struct Received {
+/// The head of a provider's answer; its body is unread.
+pub struct Received(Response);
+
+impl Received {
     /// HTTP status.
-    pub status: u16,
+    pub fn status(&self) -> u16 {
+        self.0.status()
+    }
+
     /// From `retry-after-ms` or `retry-after`.
-    pub retry_after_ms: Option<u64>,
+    pub fn retry_after_ms(&self) -> Option<u64> {
+        let ms = self.header("retry-after-ms").and_then(|ms| ms.trim().parse().ok());
+        ms.or_else(|| self.header("retry-after").and_then(|text| retry_after(&text)))
+    }
+
     /// Whether the answer says that it is something else than an event stream.
-    pub is_document: bool,
-    /// The body, unread.
-    pub body: Option<ReadableStream>,
+    pub fn is_document(&self) -> bool {
+        let kind = self.header("content-type").unwrap_or_default().to_ascii_lowercase();
+        kind.starts_with("application/json") || kind.starts_with("text/html")
+    }
+
+    /// The body.
+    pub fn into_source(self) -> Source {
+        let length = self.header("content-length").and_then(|length| length.parse().ok());
+        Source::answer(self.0, length)
+    }
+
+    fn header(&self, name: &str) -> Option<String> {
+        self.0.headers().get(name).ok().flatten()
+    }
 }
 
-/// Sends a request and waits for the answer's head.
+/// Sends a request and waits for the answer's head. The caller sets the deadline.
 ///
 /// # Errors
-/// 504 after `deadline_ms`, 502 when no connection came about or the URL is not allowed.
-pub async fn send(outbound: &Outbound, allow_private: bool, abort: &AbortController, deadline_ms: u64) -> Result<Received> {
+/// 502 when no connection came about or the URL is not allowed.
+pub async fn send(outbound: &Outbound, allow_private: bool, abort: &AbortController) -> Result<Received> {
     egress::check_url(&outbound.url, allow_private).map_err(|why| {
         Error::new(Code::UpstreamError, "The provider's base URL is not allowed.").with_cause(format!("the upstream URL {why}"))
     })?;
-    let exchange = fetch(outbound, abort);
-    let Some(answer) = clock::within(deadline_ms, exchange).await else {
-        abort.abort();
-        return Err(timed_out(deadline_ms));
-    };
     // What the platform says may hold the URL's host, never a header: it goes to the log only.
-    let response = answer.map_err(|e| unreachable_provider(&e))?;
-    let header = |name: &str| response.headers().get(name).ok().flatten();
-    let retry_after_ms = header("retry-after-ms")
-        .and_then(|ms| ms.trim().parse().ok())
-        .or_else(|| header("retry-after").and_then(|text| retry_after(&text)));
-    let kind = header("content-type").unwrap_or_default().to_ascii_lowercase();
-    let is_document = kind.starts_with("application/json") || kind.starts_with("text/html");
-    Ok(Received { status: response.status(), retry_after_ms, is_document, body: response.body() })
+    fetch(outbound, abort).await.map(Received).map_err(|e| unreachable_provider(&e))
 }
 
 /// The provider was silent for too long.

@@ -1,0 +1,154 @@
+//! One exchange with a provider: the request goes out, its answer comes back whole or as a stream.
+//!
+//! Always holds: every end is settled once: here before a status is committed, by the pump after it. A failure before
+//! the first frame is a real status. Absent on purpose: admission (`chat`), and what an answer means (`provider`).
+
+use std::future::Future;
+
+use web_sys::AbortController;
+
+use crate::api::chat::ChatRequest;
+use crate::config::number::Count;
+use crate::config::settings::Routing;
+use crate::edge::answer::Answer;
+use crate::edge::gone::Gone;
+use crate::edge::pump::{Deadlines, Pump, WHOLE_MS, client_closed};
+use crate::edge::settle::{Ended, Settling};
+use crate::edge::source::{Source, Unread};
+use crate::edge::{body, clock, upstream};
+use crate::error::{Code, Error, Result};
+use crate::provider::{Call, Dialect, Extras, Outbound, Target};
+use crate::user::command::Ending;
+
+/// The largest answer that is read whole.
+const MAX_ANSWER: usize = 64 * 1024 * 1024;
+/// The largest error body of a provider that is read.
+const MAX_FAILURE: usize = 64 * 1024;
+/// How long the words of a failure are waited for; its status is known already.
+const FAILURE_WORDS_MS: u64 = 2_000;
+
+/// An admitted request on its way to a provider.
+pub struct Exchange<'a> {
+    /// What the client asked.
+    pub chat: &'a ChatRequest<'a>,
+    /// Who is asked.
+    pub target: &'a Target,
+    /// What the gateway adds.
+    pub extras: &'a Extras,
+    /// The target's dialect.
+    pub dialect: &'a dyn Dialect,
+    /// How long the provider may take.
+    pub routing: &'a Routing,
+    /// Whether private addresses may be asked.
+    pub allow_private: bool,
+    /// When the request arrived, epoch ms.
+    pub arrived_ms: u64,
+    /// Whether the client is still there.
+    pub gone: Gone,
+    /// Lets the provider go.
+    pub abort: AbortController,
+}
+
+impl Exchange<'_> {
+    /// Sends the request and answers with what comes back.
+    ///
+    /// # Errors
+    /// What went wrong before anything was sent to the client.
+    pub async fn answer(self, settling: Settling) -> Result<Answer> {
+        if self.chat.stream { self.stream(settling).await } else { self.whole(settling).await }
+    }
+
+    async fn stream(self, settling: Settling) -> Result<Answer> {
+        let silence_ms = self.routing.silence_ms();
+        let source = match self.in_time(silence_ms, self.open()).await {
+            Ok(source) => source,
+            Err(error) => return self.failed(settling, error).await,
+        };
+        let deadlines = Deadlines { silence_ms, whole_at_ms: self.arrived_ms + WHOLE_MS };
+        let translate = self.dialect.stream(self.chat.include_usage, self.target);
+        let mut pump = Pump::new(source, translate, deadlines, self.abort.clone(), self.gone.clone());
+        match pump.first().await {
+            Ok(first) => {
+                pump.settle_with(settling);
+                Ok(Answer::events(body::stream(pump, first, self.gone.clone())?))
+            }
+            Err(error) => self.failed(settling, error).await,
+        }
+    }
+
+    /// An answer that is not streamed begins only when it is complete: it may take the whole time unless the owner set one.
+    async fn whole(self, settling: Settling) -> Result<Answer> {
+        let patience = self.routing.timeout_ms.map_or(WHOLE_MS, Count::get);
+        let body = self.in_time(patience, async { self.open().await?.read_to_end(MAX_ANSWER).await.map_err(unread) }).await;
+        let first_ms = Some(clock::now_ms());
+        let reply = match body.as_deref().map_err(Clone::clone).and_then(|body| self.dialect.response(body, self.target)) {
+            Ok(reply) => reply,
+            Err(error) => return self.failed(settling, error).await,
+        };
+        let ended = Ended {
+            ending: Ending::Completed,
+            usage: reply.usage,
+            output_bytes: reply.output_bytes,
+            message: reply.message,
+            first_ms,
+            error: None,
+        };
+        settling.settle(ended).await?;
+        Ok(Answer::json_text(200, reply.body.into_owned()))
+    }
+
+    /// The work's result, unless it takes longer than `ms` or the client is gone.
+    async fn in_time<T>(&self, ms: u64, work: impl Future<Output = Result<T>>) -> Result<T> {
+        match self.gone.unless(clock::within(ms, work)).await {
+            None => Err(client_closed()),
+            Some(None) => Err(upstream::timed_out(ms)),
+            Some(Some(result)) => result,
+        }
+    }
+
+    /// The answer's body, if its status is 200.
+    async fn open(&self) -> Result<Source> {
+        match self.dialect.request(self.chat, self.target, self.extras)? {
+            Call::Http(outbound) => self.open_http(&outbound).await,
+            Call::Demo(script) if script.status == 200 => Ok(Source::demo(script)),
+            Call::Demo(script) => Err(self.dialect.failure(script.status, script.retry_after_ms, &script.body(), self.target)),
+        }
+    }
+
+    async fn open_http(&self, outbound: &Outbound) -> Result<Source> {
+        let received = upstream::send(outbound, self.allow_private, &self.abort).await?;
+        let status = received.status();
+        if status != 200 {
+            let retry_after_ms = received.retry_after_ms();
+            // A failure whose words do not arrive is still that failure.
+            let wait = FAILURE_WORDS_MS.min(self.routing.silence_ms() / 2);
+            let mut source = received.into_source();
+            let words = clock::within(wait, source.read_to_end(MAX_FAILURE)).await.and_then(Result::ok).unwrap_or_default();
+            return Err(self.dialect.failure(status, retry_after_ms, &words, self.target));
+        }
+        if self.chat.stream && received.is_document() {
+            // A whole answer where a stream was asked for is most often an error in disguise, which the dialect can read.
+            let body = received.into_source().read_to_end(MAX_FAILURE).await.map_err(unread)?;
+            let not_a_stream = Error::new(Code::UpstreamError, "The provider did not stream its answer.");
+            return Err(self.dialect.response(&body, self.target).err().unwrap_or(not_a_stream));
+        }
+        Ok(received.into_source())
+    }
+
+    /// Settles a request that failed before anything was sent to the client, and lets the provider go.
+    async fn failed(&self, settling: Settling, error: Error) -> Result<Answer> {
+        self.abort.abort();
+        let ending = if self.gone.is_raised() { Ending::Cancelled } else { Ending::Failed };
+        let ended = Ended { ending, usage: None, output_bytes: 0, message: None, first_ms: None, error: Some(error.clone()) };
+        // The client learns of the provider's failure, not of ours in its wake; the log has both.
+        let _ = settling.settle(ended).await;
+        Err(error)
+    }
+}
+
+fn unread(end: Unread) -> Error {
+    match end {
+        Unread::Broken => Error::new(Code::UpstreamError, "The connection to the provider broke."),
+        Unread::TooLarge => Error::new(Code::UpstreamError, "The provider's answer is too large."),
+    }
+}
