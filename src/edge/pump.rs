@@ -68,8 +68,10 @@ pub struct Pump {
     gone: Gone,
     settling: Option<Settling>,
     timer: Timer,
-    /// When the provider was last heard, epoch ms.
+    /// When the provider was last heard, epoch ms, less the time in which nobody listened.
     heard_ms: u64,
+    /// When the last step ended, epoch ms: from then to the next step nobody listens.
+    rested_ms: u64,
     /// When the client was last sent something; `None` until a status is committed.
     sent_ms: Option<u64>,
     /// When the first frame was ready, epoch ms.
@@ -90,6 +92,7 @@ impl Pump {
             settling: None,
             timer: clock::sleep(deadlines.silence_ms.min(KEEP_ALIVE_MS)),
             heard_ms: clock::now_ms(),
+            rested_ms: clock::now_ms(),
             sent_ms: None,
             first_ms: None,
             over: None,
@@ -123,7 +126,7 @@ impl Pump {
         let out = if self.over.is_some() { Vec::new() } else { self.advance().await };
         match self.over.take() {
             None => {
-                self.sent_ms = Some(self.heard_ms);
+                self.sent_ms = self.sent_ms.max(Some(self.heard_ms));
                 Step::More(out)
             }
             Some(over) => Step::Last(self.conclude(over, out).await),
@@ -138,6 +141,8 @@ impl Pump {
     /// Moves until there are bytes for the client or the answer is over.
     async fn advance(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
+        // A client that reads slowly is not a silent provider.
+        self.heard_ms += clock::now_ms().saturating_sub(self.rested_ms);
         while out.is_empty() && self.over.is_none() {
             match self.wake().await {
                 Wake::Gone => self.over = Some(Over::Gone),
@@ -158,6 +163,7 @@ impl Pump {
                 }
             }
         }
+        self.rested_ms = clock::now_ms();
         out
     }
 
@@ -204,8 +210,10 @@ impl Pump {
         let keep_alive_at = self.sent_ms.map_or(u64::MAX, |sent| sent + KEEP_ALIVE_MS);
         if now >= keep_alive_at {
             out.extend_from_slice(sse::KEEP_ALIVE);
+            self.sent_ms = Some(now);
         }
-        let next = silent_at.min(self.deadlines.whole_at_ms).min(if now >= keep_alive_at { now + KEEP_ALIVE_MS } else { keep_alive_at });
+        let next_sign = self.sent_ms.map_or(u64::MAX, |sent| sent + KEEP_ALIVE_MS);
+        let next = silent_at.min(self.deadlines.whole_at_ms).min(next_sign);
         self.timer = clock::sleep(next.saturating_sub(now).max(1));
     }
 
