@@ -25,6 +25,7 @@ mod edge;
 pub mod egress;
 pub mod error;
 pub mod json;
+pub mod price;
 pub mod project;
 pub mod provider;
 pub mod route;

@@ -47,7 +47,7 @@ impl User {
         let due = self.due(at);
         let alarm = self.alarm_for_begin(at);
         let mut writes: Vec<Write> = due.iter().map(|(_, settlement)| Write::Settle(settlement.clone())).collect();
-        writes.push(Write::InsertRequest(row.clone()));
+        writes.push(Write::InsertRequest(Box::new(row.clone())));
         writes.extend(alarm.map(|at| Write::SetAlarm(Some(at))));
         self.commit(store, &writes)?;
         for (request_id, settlement) in &due {
@@ -66,7 +66,13 @@ impl User {
     }
 
     fn begun(&self, begin: &Begin, open: &Open, history: History, now: u64) -> Outcome {
-        let reservation = Reservation { seq: open.seq, reserved: open.reserved(), input: open.input, max_output: open.max_output };
+        let reservation = Reservation {
+            seq: open.seq,
+            reserved: open.reserved(),
+            reserved_micro_usd: open.micro_usd,
+            input: open.input,
+            max_output: open.max_output,
+        };
         Outcome::Begun(Begun { reservation, prepend: history.prepend, base: history.base, rate: self.snapshot(begin.limits, now) })
     }
 
@@ -82,12 +88,16 @@ fn row(begin: &Begin, grant: Grant, seq: u64, at: u64) -> RequestRow {
         session_id: begin.session_id.clone(),
         thread_id: begin.thread.as_ref().map(|thread| thread.id.clone()),
         model: begin.model.clone(),
+        model_served: begin.model_served.clone(),
         provider: begin.provider.clone(),
+        key_source: begin.key_source,
+        rates: begin.rates,
         at,
         // Never longer than a day, so that the day totals' checkpoint cannot be held up.
         deadline: at + begin.ttl_ms.min(DAY_MS),
         reserved_input: grant.input,
         reserved_output: grant.output,
+        reserved_micro_usd: begin.rates.map_or(0, |rates| rates.most(grant.input, grant.output)),
         max_output: grant.max_output,
         status: Status::Open,
         input: None,
@@ -95,6 +105,9 @@ fn row(begin: &Begin, grant: Grant, seq: u64, at: u64) -> RequestRow {
         cached_input: 0,
         cache_write: 0,
         reasoning: 0,
+        audio_input: 0,
+        audio_output: 0,
+        micro_usd: 0,
         estimated: false,
         stored: false,
         settled_at: None,

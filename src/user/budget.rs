@@ -34,6 +34,11 @@ impl Open {
         }
     }
 
+    /// What a usage costs at the prices the request was admitted with, in micro-dollars.
+    pub(super) fn cost(&self, usage: TokenUsage) -> u64 {
+        self.rates.map_or(0, |rates| rates.cost(usage))
+    }
+
     fn due(&self, now: u64) -> bool {
         self.deadline < now
     }
@@ -47,6 +52,8 @@ pub(super) fn plausible(usage: TokenUsage) -> TokenUsage {
         cached_input: usage.cached_input.min(MAX_REQUEST_TOKENS),
         cache_write: usage.cache_write.min(MAX_REQUEST_TOKENS),
         reasoning: usage.reasoning.min(MAX_REQUEST_TOKENS),
+        audio_input: usage.audio_input.min(MAX_REQUEST_TOKENS),
+        audio_output: usage.audio_output.min(MAX_REQUEST_TOKENS),
     }
 }
 
@@ -91,10 +98,12 @@ impl User {
 }
 
 fn expiry(open: &Open, now: u64) -> Settlement {
+    let usage = open.presumed();
     Settlement {
         seq: open.seq,
         status: Status::Expired,
-        usage: open.presumed(),
+        usage,
+        micro_usd: open.cost(usage),
         estimated: true,
         stored: false,
         settled_at: now,

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::refusal::Refusal;
+use super::store::KeySource;
 use crate::api::usage::TokenUsage;
+use crate::price::Rates;
 
 /// One question to a user's object. All times inside are milliseconds; `now` is an argument of `apply`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -88,10 +90,16 @@ pub struct Begin {
     pub session_id: String,
     /// Set if the request belongs to a thread.
     pub thread: Option<BeginThread>,
-    /// The model that will be asked.
+    /// The model that the client asked for.
     pub model: String,
+    /// The model that the provider will be asked for.
+    pub model_served: String,
     /// The provider that serves it.
     pub provider: String,
+    /// Whose credential it is served with.
+    pub key_source: KeySource,
+    /// What the model costs, if that is known. The request is settled with these prices.
+    pub rates: Option<Rates>,
     /// The limits that hold for this caller now.
     pub limits: Limits,
     /// What the request may cost at most.
@@ -155,6 +163,8 @@ pub struct Reservation {
     pub seq: u64,
     /// Input plus output tokens that are held.
     pub reserved: u64,
+    /// Micro-dollars that are held.
+    pub reserved_micro_usd: u64,
     /// Of them the input: the estimate given, and the history's tokens.
     pub input: u64,
     /// Set if less than the model's maximum was left: the most output tokens *per reply* to ask the provider for.

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::api::usage::TokenUsage;
 use crate::error::{Error, Result};
+use crate::price::Rates;
 
 mod begin;
 mod budget;
@@ -81,6 +82,8 @@ struct Open {
     deadline: u64,
     input: u64,
     output: u64,
+    micro_usd: u64,
+    rates: Option<Rates>,
     max_output: Option<u64>,
     progress: Option<TokenUsage>,
 }
@@ -93,8 +96,8 @@ const fn day_of(ms: u64) -> u64 {
 impl User {
     /// Reads one user's state from its rows.
     pub fn load(store: &impl Store) -> Result<Self, StoreError> {
-        let checkpoint = store.last_day()?.unwrap_or_default();
-        let mut user = Self { frontier: checkpoint.through_seq, newest_seq: checkpoint.through_seq, ..Self::default() };
+        let frontier = store.frontier()?.unwrap_or(0);
+        let mut user = Self { frontier, newest_seq: frontier, ..Self::default() };
         for row in rows_that_matter(store, user.frontier)?.iter().rev() {
             user.admitted(row);
             if row.status != Status::Open {
@@ -102,8 +105,9 @@ impl User {
                 user.settled(&row.request_id, charged);
             }
         }
-        if let Some(day) = store.day(day_of(user.newest_at))? {
-            user.spent = user.spent.saturating_add(day.input).saturating_add(day.output);
+        let today = day_of(user.newest_at);
+        for day in store.days(today, today)? {
+            user.spent = user.spent.saturating_add(day.usage().total());
         }
         user.alarm = store.alarm()?;
         Ok(user)
@@ -168,6 +172,8 @@ impl User {
             deadline: row.deadline,
             input: row.reserved_input,
             output: row.reserved_output,
+            micro_usd: row.reserved_micro_usd,
+            rates: row.rates,
             max_output: row.max_output,
             progress: row.usage(),
         };

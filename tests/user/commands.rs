@@ -44,7 +44,7 @@ fn every_command_arrives_as_it_was_sent() {
 
 #[test]
 fn outcomes_with_messages_arrive_as_they_were_sent() {
-    let reservation = Reservation { seq: 1, reserved: 20, input: 10, max_output: Some(1) };
+    let reservation = Reservation { seq: 1, reserved: 20, reserved_micro_usd: 3, input: 10, max_output: Some(1) };
     let begun = Begun { reservation, prepend: vec![raw(ODD)], base: Some(BASE), rate: RateSnapshot::default() };
     for outcome in [Outcome::Begun(begun), Outcome::Messages { data: vec![raw(ODD)], has_more: true }] {
         let text = serde_json::to_string(&outcome).unwrap();

@@ -136,7 +136,7 @@ fn history_is_part_of_the_prompt() {
     let reservation = object.begin(Begin { thread, ..begin("b") }, NOW).unwrap().reservation;
     let history =
         behest::api::estimate::message_tokens(&user_says("Hi")) + behest::api::estimate::message_tokens(&assistant_says("Hello!"));
-    assert_eq!(reservation, Reservation { seq: 2, reserved: 20 + history, input: 10 + history, max_output: None });
+    assert_eq!(reservation, Reservation { seq: 2, reserved: 20 + history, reserved_micro_usd: 0, input: 10 + history, max_output: None });
 }
 
 /// (ending, usage, progress) → charge, and whether it is a guess. Reserved are 10 and 10.
@@ -195,7 +195,7 @@ fn day_totals_are_written_now_and_then() {
     }
     let extra = object.store.written - 2_000;
     assert!((3..=5).contains(&extra), "{extra} rows of totals for 1,000 requests");
-    let day = object.store.last_day().unwrap().unwrap();
+    let [day] = object.store.days(0, 1 << 40).unwrap().try_into().unwrap();
     assert_eq!((day.requests, day.input, day.output), (day.through_seq, day.through_seq, day.through_seq));
 }
 
@@ -218,7 +218,7 @@ fn the_alarm_settles_prunes_and_goes_to_sleep() {
     assert_eq!(object.store.rows.requests.len(), 501);
     assert_eq!(object.expire(old + MINUTE), None);
     assert_eq!((object.store.rows.requests.len(), object.store.rows.alarm), (0, None));
-    let day = object.store.last_day().unwrap().unwrap();
+    let [day] = object.store.days(0, 1 << 40).unwrap().try_into().unwrap();
     assert_eq!((day.requests, day.input, day.output), (1_501, 1_510, 1_510), "totals outlive the rows");
     // Numbers go on behind those that are gone.
     assert_eq!(object.begin(begin("new"), old + MINUTE).unwrap().reservation.seq, 1_502);
@@ -266,6 +266,6 @@ fn writes_are_refused_like_sqlite_refuses_them() {
     let mut object = Object::new();
     object.begin(begin("a"), NOW).unwrap();
     let row = object.store.request(1).unwrap().unwrap();
-    object.store.commit(&[Write::InsertRequest(row)]).unwrap_err();
+    object.store.commit(&[Write::InsertRequest(Box::new(row))]).unwrap_err();
     object.store.commit(&[Write::SetAlarm(Some(1 << 53))]).unwrap_err();
 }

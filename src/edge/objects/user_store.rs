@@ -32,6 +32,12 @@ pub enum Alarm {
     Clear,
 }
 
+/// A number, or null.
+#[derive(Deserialize)]
+struct Seq {
+    seq: Option<u64>,
+}
+
 type Rows<T> = Result<T, StoreError>;
 
 impl UserStore {
@@ -98,23 +104,19 @@ impl Store for UserStore {
     }
 
     fn prunable(&self, before: u64, limit: u64) -> Rows<Option<u64>> {
-        #[derive(Deserialize)]
-        struct Row {
-            seq: Option<u64>,
-        }
-        Ok(self.first::<Row>(schema::PRUNABLE, &[limit.into(), before.into()])?.and_then(|row| row.seq))
+        Ok(self.first::<Seq>(schema::PRUNABLE, &[limit.into(), before.into()])?.and_then(|row| row.seq))
     }
 
     fn day_sums(&self, after: u64, through: u64) -> Rows<Vec<DayRow>> {
         self.query(schema::DAY_SUMS, &[after.into(), through.into()])
     }
 
-    fn last_day(&self) -> Rows<Option<DayRow>> {
-        self.first(schema::LAST_DAY, &[])
+    fn frontier(&self) -> Rows<Option<u64>> {
+        Ok(self.first::<Seq>(schema::FRONTIER, &[])?.and_then(|row| row.seq))
     }
 
-    fn day(&self, day: u64) -> Rows<Option<DayRow>> {
-        self.first(schema::DAY, &[day.into()])
+    fn days(&self, from: u64, through: u64) -> Rows<Vec<DayRow>> {
+        self.query(schema::DAYS, &[from.into(), through.into()])
     }
 
     fn alarm(&self) -> Rows<Option<u64>> {
@@ -175,7 +177,7 @@ fn run(sql: &SqlStorage, statements: &mut Vec<(&'static str, Vec<SqlStorageValue
 fn value(bind: &Bind) -> SqlStorageValue {
     match bind {
         Bind::Int(n) => SqlStorageValue::Integer(i64::try_from(*n).unwrap_or(i64::MAX).min((1 << 53) - 1)),
-        Bind::Text(text) => SqlStorageValue::from(*text),
+        Bind::Text(text) => SqlStorageValue::from(text.as_ref()),
         Bind::Null => SqlStorageValue::Null,
     }
 }

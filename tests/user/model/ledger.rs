@@ -1,15 +1,85 @@
 //! What the counters must say, counted by hand: every request ever admitted and what it was charged.
 //!
 //! Slow and plain on purpose: each question walks over all requests. Absent on purpose: anything of `behest::user` but its
-//! row types.
+//! row types, and of `behest::price` but the text that prices travel as.
 
 use std::collections::BTreeMap;
 
 use behest::api::usage::TokenUsage;
+use behest::price::Rates;
 use behest::user::command::{Begin, Ending, Finish, Limits};
-use behest::user::store::{RequestRow, Status};
+use behest::user::store::{KeySource, RequestRow, Status};
 
 pub const DAY: u64 = 86_400_000;
+
+/// A provider, a model and a key source on a day.
+pub type Account = (u64, String, String, KeySource);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    pub requests: u64,
+    pub unpriced: u64,
+    pub usage: TokenUsage,
+    pub micro_usd: u64,
+}
+
+impl Totals {
+    pub fn plus(self, more: Self) -> Self {
+        let (a, b) = (self.usage, more.usage);
+        let usage = TokenUsage {
+            input: a.input + b.input,
+            output: a.output + b.output,
+            cached_input: a.cached_input + b.cached_input,
+            cache_write: a.cache_write + b.cache_write,
+            reasoning: a.reasoning + b.reasoning,
+            audio_input: a.audio_input + b.audio_input,
+            audio_output: a.audio_output + b.audio_output,
+        };
+        Self {
+            requests: self.requests + more.requests,
+            unpriced: self.unpriced + more.unpriced,
+            usage,
+            micro_usd: self.micro_usd + more.micro_usd,
+        }
+    }
+}
+
+/// Six prices in pico-dollars: input, cached, written, output, audio in, audio out.
+type Six = [u64; 6];
+
+/// The prices for so much input; all nothing if nobody knows them.
+fn six(rates: Option<Rates>, input: u64) -> Six {
+    let Some(rates) = rates else { return [0; 6] };
+    let numbers: Vec<u64> = String::from(rates).split(' ').map(|number| number.parse().unwrap()).collect();
+    let long = numbers.len() > 6 && input > numbers[6];
+    if long { numbers[7..].try_into().unwrap() } else { numbers[..6].try_into().unwrap() }
+}
+
+/// Micro-dollars of a usage: pico-dollars token by token, rounded by the fraction's distance to both neighbours.
+fn cost(rates: Option<Rates>, usage: TokenUsage) -> u64 {
+    let six = six(rates, usage.input);
+    let mut left = usage.input;
+    let mut pico = 0_u64;
+    for (tokens, price) in [(usage.cached_input, six[1]), (usage.cache_write, six[2]), (usage.audio_input, six[4]), (u64::MAX, six[0])] {
+        pico += tokens.min(left) * price;
+        left -= tokens.min(left);
+    }
+    let spoken = usage.audio_output.min(usage.output);
+    pico += spoken * six[5] + (usage.output - spoken) * six[3];
+    let below = pico / 1_000_000;
+    match (pico - below * 1_000_000).cmp(&((below + 1) * 1_000_000 - pico)) {
+        std::cmp::Ordering::Less => below,
+        std::cmp::Ordering::Equal => below + below % 2,
+        std::cmp::Ordering::Greater => below + 1,
+    }
+}
+
+/// Micro-dollars that so many tokens can cost at most.
+fn worst(rates: Option<Rates>, input: u64, output: u64) -> u64 {
+    let [plain, cached, written, out, heard, spoken] = six(rates, input);
+    let pico = input * plain.max(cached).max(written).max(heard) + output * out.max(spoken);
+    pico.div_ceil(1_000_000)
+}
 
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -18,6 +88,8 @@ pub struct Request {
     pub deadline: u64,
     pub input: u64,
     pub output: u64,
+    pub account: Account,
+    pub rates: Option<Rates>,
     pub max_output: Option<u64>,
     pub progress: Option<TokenUsage>,
     pub charge: Option<TokenUsage>,
@@ -49,6 +121,10 @@ impl Request {
             usage.input = self.input;
         }
         usage
+    }
+
+    pub fn held_micro_usd(&self) -> u64 {
+        worst(self.rates, self.input, self.output)
     }
 
     fn counts(&self, now: u64) -> u64 {
@@ -118,6 +194,8 @@ impl Ledger {
             deadline: at + begin.ttl_ms,
             input,
             output,
+            account: (at / DAY, begin.provider.clone(), begin.model_served.clone(), begin.key_source),
+            rates: begin.rates,
             max_output,
             progress: None,
             charge: None,
@@ -167,16 +245,19 @@ impl Ledger {
             assert_eq!(row.status == Status::Expired, request.expired, "{row:?}");
             assert_eq!(row.usage(), request.charge.or(request.progress), "{row:?}");
             assert_eq!(row.stored, request.stored, "{row:?}");
+            assert_eq!((row.rates, row.reserved_micro_usd), (request.rates, request.held_micro_usd()), "{row:?}");
+            assert_eq!(row.micro_usd, request.charge.map_or(0, |usage| cost(request.rates, usage)), "{row:?}");
         }
     }
 
-    /// Tokens charged and requests per day.
-    pub fn days(&self) -> BTreeMap<u64, (u64, u64)> {
-        let mut days = BTreeMap::new();
+    /// What was charged per day and account.
+    pub fn days(&self) -> BTreeMap<Account, Totals> {
+        let mut days: BTreeMap<Account, Totals> = BTreeMap::new();
         for request in self.requests.values() {
             if let Some(usage) = request.charge {
-                let day: &mut (u64, u64) = days.entry(request.at / DAY).or_default();
-                *day = (day.0 + 1, day.1 + usage.total());
+                let day = days.entry(request.account.clone()).or_default();
+                let (unpriced, micro_usd) = (u64::from(request.rates.is_none()), cost(request.rates, usage));
+                *day = day.plus(Totals { requests: 1, unpriced, usage, micro_usd });
             }
         }
         days

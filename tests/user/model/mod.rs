@@ -10,13 +10,23 @@ mod seen;
 
 use behest::api::usage::TokenUsage;
 use behest::error::{Code, Error};
+use behest::price::Rates;
 use behest::user::User;
 use behest::user::command::{Base, Begin, Command, Ending, Estimate, Expire, Finish, Finished, Limits, Outcome, Progress, ThreadId};
+use behest::user::store::KeySource;
 
 use crate::memory::{Fault, Memory};
 use conversation::{Conversations, Intent, tokens};
 use ledger::{DAY, Ledger};
 pub use seen::Seen;
+
+/// Nobody knows; free; ordinary prices whose sums need rounding; prices that rise for long inputs.
+const PRICES: [Option<&str>; 4] = [
+    None,
+    Some("0 0 0 0 0 0"),
+    Some("2500000 1250000 3125000 10000000 40000000 80000000"),
+    Some("333333 33333 500000 1500000 333333 1500000 60 666667 66667 1000000 2250000 666667 2250000"),
+];
 
 pub struct World {
     rng: fastrand::Rng,
@@ -133,7 +143,10 @@ impl World {
             session_id: "s".to_owned(),
             thread: intent.as_ref().map(Intent::begin),
             model: "m".to_owned(),
+            model_served: format!("m{}", self.rng.u8(..2)),
             provider: "p".to_owned(),
+            key_source: if self.rng.u8(..4) == 0 { KeySource::Platform } else { KeySource::Byok },
+            rates: self.rng.choice(&PRICES).and_then(|text| text.map(|text| Rates::try_from(text.to_owned()).unwrap())),
             limits: self.limits,
             estimate: Estimate {
                 input: self.rng.u64(1..100),
@@ -184,7 +197,10 @@ impl World {
                 self.seen.expired_by_begin += self.ledger.admit(&flight.begin, &verdict);
                 let request = &self.ledger.requests[&id];
                 assert_eq!((begun.reservation.seq, begun.reservation.reserved), (request.seq, request.held()));
-                assert_eq!(begun.reservation.max_output, request.max_output);
+                assert_eq!(
+                    (begun.reservation.max_output, begun.reservation.reserved_micro_usd),
+                    (request.max_output, request.held_micro_usd())
+                );
                 Self::check_upstream(&flight, &history, &begun);
                 flight.begun = Some((request.seq, begun.base));
                 self.seen.granted_less += u64::from(request.max_output.is_some());
@@ -211,7 +227,7 @@ impl World {
             _ => Some(format!("r{} so it is", self.flights[place].begin.request_id)),
         };
         let complete = reply.as_ref().is_some_and(|reply| !reply.is_empty()) && self.rng.bool();
-        let usage = TokenUsage { input: self.rng.u64(..120), output: self.rng.u64(..300), ..TokenUsage::default() };
+        let usage = self.some_usage(120, 300);
         let flight = &mut self.flights[place];
         let thread = flight.intent.as_ref().zip(base).map(|(intent, base)| intent.finish(base, reply.as_deref(), complete));
         let finish = Finish {
@@ -226,6 +242,24 @@ impl World {
         };
         flight.finish = Some((finish, reply.filter(|reply| !reply.is_empty())));
         self.finish(place);
+    }
+
+    /// Tokens of all classes; half of the time of the plain ones only. What a provider says need not add up.
+    fn some_usage(&mut self, input: u64, output: u64) -> TokenUsage {
+        let (input, output) = (self.rng.u64(..input), self.rng.u64(..output));
+        if self.rng.bool() {
+            return TokenUsage { input, output, ..TokenUsage::default() };
+        }
+        let mut part = |whole: u64| self.rng.u64(..=whole + whole / 8);
+        TokenUsage {
+            input,
+            output,
+            cached_input: part(input),
+            cache_write: part(input / 2),
+            reasoning: part(output),
+            audio_input: part(input / 2),
+            audio_output: part(output / 2),
+        }
     }
 
     fn finish_again(&mut self) {
@@ -274,7 +308,7 @@ impl World {
     fn progress(&mut self) {
         let Some(place) = self.some_flight() else { return };
         let request_id = self.flights[place].begin.request_id.clone();
-        let usage = TokenUsage { input: self.rng.u64(..50), output: self.rng.u64(..200), ..TokenUsage::default() };
+        let usage = self.some_usage(50, 200);
         let open = self.ledger.requests.get(&request_id).is_some_and(|request| request.charge.is_none());
         let commits = self.store.commits;
         match self.apply(Command::Progress(Progress { request_id: request_id.clone(), usage })) {
