@@ -16,6 +16,7 @@
 pub mod api;
 pub mod auth;
 pub mod cache;
+pub mod calendar;
 pub mod catalog;
 pub mod config;
 pub mod cors;

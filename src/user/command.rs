@@ -125,8 +125,18 @@ pub struct BeginThread {
 pub struct Limits {
     /// Requests in any 60 seconds.
     pub requests_per_minute: Option<u64>,
+    /// Requests per UTC day.
+    pub requests_per_day: Option<u64>,
+    /// Requests that run at the same time.
+    pub concurrency: Option<u64>,
     /// Input plus output tokens per UTC day.
     pub tokens_per_day: Option<u64>,
+    /// Input plus output tokens per UTC month.
+    pub tokens_per_month: Option<u64>,
+    /// Micro-dollars per UTC day.
+    pub micro_usd_per_day: Option<u64>,
+    /// Micro-dollars per UTC month.
+    pub micro_usd_per_month: Option<u64>,
 }
 
 /// What a request may use at most, in tokens.
@@ -193,20 +203,20 @@ pub struct Refused {
     pub rate: RateSnapshot,
 }
 
-/// The six `x-ratelimit-*` values; `None` where there is no limit.
+/// The six `x-ratelimit-*` values, each of the window in which the least is left; `None` where there is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RateSnapshot {
-    /// Requests per minute.
+    /// Requests per minute, or per day.
     pub limit_requests: Option<u64>,
     /// Requests that would be admitted now.
     pub remaining_requests: Option<u64>,
-    /// Milliseconds until all of them are back.
+    /// Milliseconds until all of that window are back.
     pub reset_requests_ms: Option<u64>,
-    /// Tokens per UTC day.
+    /// Tokens per UTC day or month.
     pub limit_tokens: Option<u64>,
     /// Tokens neither spent nor reserved.
     pub remaining_tokens: Option<u64>,
-    /// Milliseconds until the next UTC midnight.
+    /// Milliseconds until that day or month is over.
     pub reset_tokens_ms: Option<u64>,
 }
 

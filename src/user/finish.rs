@@ -5,7 +5,7 @@
 //! there). A finish past the deadline that comes before the alarm is simply a finish.
 //! Absent on purpose: what a turn looks like in rows (`turn`).
 
-use super::budget::plausible;
+use super::charge::plausible;
 use super::command::{Ending, Finish, Finished, Outcome, Progress};
 use super::store::{DayRow, Settlement, Status, Store, StoreError, Write};
 use super::turn::{self, Turn};

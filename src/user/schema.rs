@@ -48,8 +48,8 @@ pub const DAY_SUMS: &str = "SELECT at / 86400000 AS day, provider, model_served 
      SUM(cached_input) AS cached_input, SUM(cache_write) AS cache_write, SUM(reasoning) AS reasoning, \
      SUM(audio_input) AS audio_input, SUM(audio_output) AS audio_output, SUM(micro_usd) AS micro_usd, 0 AS through_seq \
      FROM requests WHERE seq > ? AND seq <= ? AND status <> 'open' GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4";
-/// `Store::frontier`: → one row `{seq}`, null if there is no checkpoint.
-pub const FRONTIER: &str = "SELECT MAX(through_seq) AS seq FROM days WHERE day = (SELECT MAX(day) FROM days)";
+/// `Store::checkpoint`: → a `Checkpoint` or none.
+pub const CHECKPOINT: &str = "SELECT day, MAX(through_seq) AS through_seq FROM days WHERE day = (SELECT MAX(day) FROM days) GROUP BY day";
 /// `Store::days`: from, through → `DayRow`s.
 pub const DAYS: &str = "SELECT * FROM days WHERE day >= ? AND day <= ? ORDER BY day, provider, model, key_source";
 /// `Store::alarm`: → one row `{value}` or none.

@@ -24,8 +24,8 @@ pub trait Store {
     /// Sums of the settled request rows with `after < seq <= through`, per UTC day of their begin, provider, model and key
     /// source, in this order. `through_seq` is 0 in them.
     fn day_sums(&self, after: u64, through: u64) -> Result<Vec<DayRow>, StoreError>;
-    /// Request rows up to this number are in the day totals; `None` if there are none.
-    fn frontier(&self) -> Result<Option<u64>, StoreError>;
+    /// How far the day totals reach; `None` if there are none.
+    fn checkpoint(&self) -> Result<Option<Checkpoint>, StoreError>;
     /// The day totals with `from <= day <= through`, in the same order.
     fn days(&self, from: u64, through: u64) -> Result<Vec<DayRow>, StoreError>;
     /// The alarm that was last set, epoch ms.
@@ -341,6 +341,15 @@ impl DayRow {
             *sum = sum.saturating_add(more).min(super::MAX_SAFE);
         }
     }
+}
+
+/// How far the day totals reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The latest day that has totals.
+    pub day: u64,
+    /// Request rows up to this number are in them.
+    pub through_seq: u64,
 }
 
 /// One thread.

@@ -25,7 +25,7 @@ fn every_command_arrives_as_it_was_sent() {
         (Command::Progress(Progress { request_id: "r".to_owned(), usage: usage(1, 2) }), 0),
         (Command::Finish(Finish { thread: Some(thread_finish), ..finish("r", 1) }), 3),
         (Command::Finish(finish("r", 1)), 0),
-        (Command::Limits(Limits { requests_per_minute: Some(1), tokens_per_day: None }), 0),
+        (Command::Limits(Limits { requests_per_minute: Some(1), micro_usd_per_month: Some(2), ..Limits::default() }), 0),
         (Command::ListThreads(ListThreads { limit: Some(2), before: Some(id()) }), 0),
         (Command::GetThread(ThreadId { id: id() }), 0),
         (Command::Messages(ListMessages { thread: id(), limit: Some(1), before: None }), 0),

@@ -2,7 +2,7 @@
 
 use behest::error::Code;
 use behest::user::command::{Begin, Command, Ending, Finish, Limits, Outcome, Progress, Refused, Reservation};
-use behest::user::refusal::Refusal;
+use behest::user::refusal::{Budget, Refusal};
 use behest::user::store::Status;
 use behest::user::{RETENTION_MS, Store, Write};
 
@@ -12,17 +12,17 @@ const MINUTE: u64 = 60_000;
 const DAY: u64 = 86_400_000;
 
 fn per_minute(limit: u64) -> Limits {
-    Limits { requests_per_minute: Some(limit), tokens_per_day: None }
+    Limits { requests_per_minute: Some(limit), ..Limits::default() }
 }
 
 fn per_day(limit: u64) -> Limits {
-    Limits { requests_per_minute: None, tokens_per_day: Some(limit) }
+    Limits { tokens_per_day: Some(limit), ..Limits::default() }
 }
 
 fn retry_after(refused: &Refused) -> u64 {
     match refused.refusal {
         Refusal::Rate { retry_after_ms, .. } => retry_after_ms,
-        Refusal::Quota { .. } => panic!("{refused:?}"),
+        _ => panic!("{refused:?}"),
     }
 }
 
@@ -57,7 +57,7 @@ fn a_limit_of_a_billion_keeps_only_the_last_minute() {
 #[test]
 fn the_six_headers() {
     let mut object = Object::new();
-    let limits = Limits { requests_per_minute: Some(3), tokens_per_day: Some(1_000) };
+    let limits = Limits { requests_per_minute: Some(3), tokens_per_day: Some(1_000), ..Limits::default() };
     object.begin(Begin { limits, ..begin("a") }, NOW).unwrap();
     let Ok(Outcome::Rate(rate)) = object.apply(Command::Limits(limits), NOW + 5) else { panic!() };
     assert_eq!((rate.limit_requests, rate.remaining_requests, rate.reset_requests_ms), (Some(3), Some(2), Some(MINUTE - 4)));
@@ -71,7 +71,7 @@ fn refusals_as_errors() {
     let rate = Refusal::Rate { scope: "user".to_owned(), limit: 3, retry_after_ms: 1_500 }.error();
     assert_eq!((rate.code(), rate.status()), (Code::RateLimited, 429));
     assert!(rate.headers().contains(&("retry-after", "2".to_owned())), "{:?}", rate.headers());
-    let quota = Refusal::Quota { scope: "user_tokens_per_day".to_owned(), limit: 10, used: 8, resets_at: 1_728_086_400 }.error();
+    let quota = Refusal::Quota { scope: Budget::UserTokensPerDay, limit: 10, used: 8, resets_at: 1_728_086_400 }.error();
     assert_eq!((quota.code(), quota.status()), (Code::QuotaExceeded, 402));
     let body = quota.body();
     assert!(body.contains(r#""details":{"limit":10,"resets_at":1728086400,"scope":"user_tokens_per_day","used":8}"#), "{body}");
@@ -107,7 +107,7 @@ fn what_a_budget_allows() {
                 assert_eq!(resets_at, (NOW / DAY + 1) * DAY / 1000);
                 used
             }
-            other @ Refusal::Rate { .. } => panic!("{other:?}"),
+            other => panic!("{other:?}"),
         });
         assert_eq!(got, expected, "limit {limit}, held {held}, {estimate:?}");
     }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use behest::user::schema::{Bind, statements};
-use behest::user::store::{DayRow, RequestRow, Settlement, Status, ThreadRow, TurnRow};
+use behest::user::store::{Checkpoint, DayRow, RequestRow, Settlement, Status, ThreadRow, TurnRow};
 use behest::user::{Store, StoreError, Write};
 
 /// What the next commit does.
@@ -88,9 +88,10 @@ impl Store for Memory {
         Ok(days.into_values().collect())
     }
 
-    fn frontier(&self) -> Result<Option<u64>, StoreError> {
-        let latest = self.rows.days.values().next_back().map(|row| row.day);
-        Ok(self.rows.days.values().filter(|row| Some(row.day) == latest).map(|row| row.through_seq).max())
+    fn checkpoint(&self) -> Result<Option<Checkpoint>, StoreError> {
+        let Some(day) = self.rows.days.values().next_back().map(|row| row.day) else { return Ok(None) };
+        let through_seq = self.rows.days.values().filter(|row| row.day == day).map(|row| row.through_seq).max();
+        Ok(through_seq.map(|through_seq| Checkpoint { day, through_seq }))
     }
 
     fn days(&self, from: u64, through: u64) -> Result<Vec<DayRow>, StoreError> {

@@ -11,7 +11,7 @@ use worker::{SqlStorage, SqlStorageValue, State};
 
 use crate::error::Result;
 use crate::user::schema::{self, Bind};
-use crate::user::store::{DayRow, RequestRow, ThreadRow, TurnRow};
+use crate::user::store::{Checkpoint, DayRow, RequestRow, ThreadRow, TurnRow};
 use crate::user::{Store, StoreError, Write};
 
 /// One user's rows.
@@ -30,12 +30,6 @@ pub enum Alarm {
     At(u64),
     /// Do not ring.
     Clear,
-}
-
-/// A number, or null.
-#[derive(Deserialize)]
-struct Seq {
-    seq: Option<u64>,
 }
 
 type Rows<T> = Result<T, StoreError>;
@@ -104,15 +98,19 @@ impl Store for UserStore {
     }
 
     fn prunable(&self, before: u64, limit: u64) -> Rows<Option<u64>> {
-        Ok(self.first::<Seq>(schema::PRUNABLE, &[limit.into(), before.into()])?.and_then(|row| row.seq))
+        #[derive(Deserialize)]
+        struct Row {
+            seq: Option<u64>,
+        }
+        Ok(self.first::<Row>(schema::PRUNABLE, &[limit.into(), before.into()])?.and_then(|row| row.seq))
     }
 
     fn day_sums(&self, after: u64, through: u64) -> Rows<Vec<DayRow>> {
         self.query(schema::DAY_SUMS, &[after.into(), through.into()])
     }
 
-    fn frontier(&self) -> Rows<Option<u64>> {
-        Ok(self.first::<Seq>(schema::FRONTIER, &[])?.and_then(|row| row.seq))
+    fn checkpoint(&self) -> Rows<Option<Checkpoint>> {
+        self.first(schema::CHECKPOINT, &[])
     }
 
     fn days(&self, from: u64, through: u64) -> Rows<Vec<DayRow>> {
