@@ -16,6 +16,7 @@
 pub mod api;
 pub mod auth;
 pub mod cache;
+pub mod calendar;
 pub mod catalog;
 pub mod config;
 pub mod cors;
@@ -25,6 +26,7 @@ mod edge;
 pub mod egress;
 pub mod error;
 pub mod json;
+pub mod price;
 pub mod project;
 pub mod provider;
 pub mod route;

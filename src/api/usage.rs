@@ -19,6 +19,12 @@ pub struct TokenUsage {
     /// Of `output`: spent on reasoning.
     #[serde(skip_serializing_if = "is_zero")]
     pub reasoning: u64,
+    /// Of `input`: audio, not counting what was read from or written to a cache.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub audio_input: u64,
+    /// Of `output`: audio.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub audio_output: u64,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]

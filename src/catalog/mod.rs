@@ -109,6 +109,21 @@ pub struct LongContext {
     pub prices: Prices,
 }
 
+impl Prices {
+    /// These, and where one is not listed, the other's.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            input: self.input.or(other.input),
+            cached_input: self.cached_input.or(other.cached_input),
+            cache_write: self.cache_write.or(other.cache_write),
+            output: self.output.or(other.output),
+            audio_input: self.audio_input.or(other.audio_input),
+            audio_output: self.audio_output.or(other.audio_output),
+        }
+    }
+}
+
 impl Capability {
     const fn letter(self) -> char {
         match self {

@@ -12,6 +12,7 @@ use crate::auth::mint::{MAX_TTL_S, MIN_TTL_S};
 use crate::config::number::{Count, Usd};
 use crate::cors::Origins;
 use crate::error::{Error, Result};
+use crate::user::command;
 
 /// Requests per minute of a project when its settings name none (contract section 7).
 pub const PROJECT_RPM: u64 = 60;
@@ -81,6 +82,8 @@ pub struct Limits {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_concurrency: Option<Count>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_requests_per_day: Option<Count>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user_tokens_per_day: Option<Count>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_tokens_per_month: Option<Count>,
@@ -88,6 +91,8 @@ pub struct Limits {
     pub project_tokens_per_day: Option<Count>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_usd_per_day: Option<Usd>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_usd_per_month: Option<Usd>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project_usd_per_day: Option<Usd>,
 }
@@ -102,6 +107,19 @@ impl Limits {
     /// Tokens a user may spend per day.
     pub fn user_tokens_per_day(&self) -> u64 {
         self.user_tokens_per_day.map_or(USER_TOKENS_PER_DAY, Count::get)
+    }
+
+    /// All limits of a user.
+    pub fn of_user(&self) -> command::Limits {
+        command::Limits {
+            requests_per_minute: Some(self.user_rpm()),
+            requests_per_day: self.user_requests_per_day.map(Count::get),
+            concurrency: self.user_concurrency.map(Count::get),
+            tokens_per_day: Some(self.user_tokens_per_day()),
+            tokens_per_month: self.user_tokens_per_month.map(Count::get),
+            micro_usd_per_day: self.user_usd_per_day.map(|usd| usd.0),
+            micro_usd_per_month: self.user_usd_per_month.map(|usd| usd.0),
+        }
     }
 }
 

@@ -42,8 +42,7 @@ impl Caller {
 
     /// The limits that hold for this user now.
     pub fn limits(&self) -> Limits {
-        let limits = &self.project.snapshot.settings.limits;
-        Limits { requests_per_minute: Some(limits.user_rpm()), tokens_per_day: Some(limits.user_tokens_per_day()) }
+        self.project.snapshot.settings.limits.of_user()
     }
 
     /// The user's id.

@@ -21,12 +21,16 @@ use crate::edge::objects;
 use crate::edge::pump::WHOLE_MS;
 use crate::edge::settle::{Settling, Ticket, Turn};
 use crate::error::{Error, Result};
-use crate::provider::{Extras, Target};
+use crate::price::Rates;
+use crate::provider::{Extras, Kind, Target};
 use crate::user::command::{Begin, BeginThread, Begun, Estimate};
+use crate::user::store::KeySource;
 use crate::user::{Command, Outcome};
 
 /// A reservation outlives the longest answer by this, in ms, before the alarm settles it.
 const RESERVATION_SLACK_MS: u64 = 60_000;
+/// What the ledger calls the model of a request that names none.
+const DEFAULT_MODEL: &str = "default";
 
 /// What admitting a request needs.
 struct Admission<'a> {
@@ -99,8 +103,11 @@ impl Admission<'_> {
             request_id: self.inbound.request_id.clone(),
             session_id: session,
             thread,
-            model: resolved.model.clone(),
+            model: chat.model.as_deref().unwrap_or(DEFAULT_MODEL).to_owned(),
+            model_served: resolved.served_model().to_owned(),
             provider: target.provider.clone(),
+            key_source: if target.kind == Kind::Demo { KeySource::Platform } else { KeySource::Byok },
+            rates: catalog::find(target.kind.name(), &target.model).as_ref().and_then(Rates::of),
             limits: self.caller.limits(),
             estimate,
             ttl_ms: WHOLE_MS + RESERVATION_SLACK_MS,

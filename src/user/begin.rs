@@ -1,4 +1,4 @@
-//! Admission: rate, then thread, then budget, then one row.
+//! Admission: rate, concurrency, requests of the day, then thread, then budgets, then one row.
 //!
 //! Always holds: a refused request writes nothing and costs nothing; a repeated one gets the reservation it already has.
 //! Absent on purpose: anything about the thread's content (`history`).
@@ -8,7 +8,8 @@ use super::command::{Begin, Begun, Outcome, Refused, Reservation};
 use super::history::{self, History};
 use super::refusal::Refusal;
 use super::store::{RequestRow, Status, Store, Write};
-use super::{DAY_MS, Open, User};
+use super::{Open, User};
+use crate::calendar::DAY_MS;
 use crate::error::{Code, Error, Result};
 
 /// The alarm is set at most this far ahead of a new reservation. It is a backstop: admission itself settles what is
@@ -27,12 +28,15 @@ impl User {
             return Err(Error::new(Code::Conflict, "This request was already begun and has ended."));
         }
         let at = self.clock(now);
-        if let Some(refusal) = self.rate_refusal(begin.limits, at) {
+        let limits = &begin.limits;
+        let too_many =
+            self.rate_refusal(limits, at).or_else(|| self.concurrency_refusal(limits, at)).or_else(|| self.request_refusal(limits, at));
+        if let Some(refusal) = too_many {
             return Ok(self.refused(&begin, refusal, now));
         }
         let history = history::read(store, begin.thread.as_ref())?;
         begin.estimate.input = begin.estimate.input.saturating_add(history.tokens);
-        let grant = match self.grant(begin.limits, begin.estimate, at) {
+        let grant = match self.grant(&begin, at) {
             Ok(grant) => grant,
             Err(refusal) => return Ok(self.refused(&begin, refusal, now)),
         };
@@ -47,7 +51,7 @@ impl User {
         let due = self.due(at);
         let alarm = self.alarm_for_begin(at);
         let mut writes: Vec<Write> = due.iter().map(|(_, settlement)| Write::Settle(settlement.clone())).collect();
-        writes.push(Write::InsertRequest(row.clone()));
+        writes.push(Write::InsertRequest(Box::new(row.clone())));
         writes.extend(alarm.map(|at| Write::SetAlarm(Some(at))));
         self.commit(store, &writes)?;
         for (request_id, settlement) in &due {
@@ -66,12 +70,18 @@ impl User {
     }
 
     fn begun(&self, begin: &Begin, open: &Open, history: History, now: u64) -> Outcome {
-        let reservation = Reservation { seq: open.seq, reserved: open.reserved(), input: open.input, max_output: open.max_output };
-        Outcome::Begun(Begun { reservation, prepend: history.prepend, base: history.base, rate: self.snapshot(begin.limits, now) })
+        let reservation = Reservation {
+            seq: open.seq,
+            reserved: open.reserved(),
+            reserved_micro_usd: open.micro_usd,
+            input: open.input,
+            max_output: open.max_output,
+        };
+        Outcome::Begun(Begun { reservation, prepend: history.prepend, base: history.base, rate: self.snapshot(&begin.limits, now) })
     }
 
     fn refused(&self, begin: &Begin, refusal: Refusal, now: u64) -> Outcome {
-        Outcome::Refused(Refused { refusal, rate: self.snapshot(begin.limits, now) })
+        Outcome::Refused(Refused { refusal, rate: self.snapshot(&begin.limits, now) })
     }
 }
 
@@ -82,12 +92,16 @@ fn row(begin: &Begin, grant: Grant, seq: u64, at: u64) -> RequestRow {
         session_id: begin.session_id.clone(),
         thread_id: begin.thread.as_ref().map(|thread| thread.id.clone()),
         model: begin.model.clone(),
+        model_served: begin.model_served.clone(),
         provider: begin.provider.clone(),
+        key_source: begin.key_source,
+        rates: begin.rates,
         at,
         // Never longer than a day, so that the day totals' checkpoint cannot be held up.
         deadline: at + begin.ttl_ms.min(DAY_MS),
         reserved_input: grant.input,
         reserved_output: grant.output,
+        reserved_micro_usd: grant.micro_usd,
         max_output: grant.max_output,
         status: Status::Open,
         input: None,
@@ -95,6 +109,9 @@ fn row(begin: &Begin, grant: Grant, seq: u64, at: u64) -> RequestRow {
         cached_input: 0,
         cache_write: 0,
         reasoning: 0,
+        audio_input: 0,
+        audio_output: 0,
+        micro_usd: 0,
         estimated: false,
         stored: false,
         settled_at: None,

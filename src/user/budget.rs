@@ -1,104 +1,162 @@
-//! Tokens per UTC day: what is spent, what is held, what a new request may hold.
+//! Tokens and dollars per UTC day and month: what is spent, what is held, what a new request may hold.
 //!
-//! Always holds: at admission, spent + reserved + new ≤ limit. Only what a provider bills beyond a reservation can pass
-//! the limit; that is recorded as it is. The day is that of the request's begin. A reservation past its deadline counts
-//! as what its expiry will charge. Absent on purpose: writing.
+//! Always holds: at admission, spent + reserved + new ≤ limit for each budget that the request costs something of. Only
+//! what a provider bills beyond a reservation can pass a limit; that is recorded as it is. Day and month are those of the
+//! request's begin. A reservation past its deadline counts as what its expiry will charge. Absent on purpose: writing.
 
-use super::command::{Estimate, Limits};
-use super::refusal::Refusal;
-use super::store::{Settlement, Status};
-use super::{DAY_MS, MAX_REQUEST_TOKENS, Open, User, day_of};
-use crate::api::usage::TokenUsage;
+use super::command::{Begin, Limits};
+use super::refusal::{Budget, Refusal};
+use super::{MAX_REQUEST_TOKENS, User};
+use crate::calendar::{DAY_MS, day_of, month_of, next_month};
+use crate::price::Rates;
 
 /// What a request may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Grant {
     pub input: u64,
     pub output: u64,
+    pub micro_usd: u64,
     pub max_output: Option<u64>,
 }
 
-impl Open {
-    /// Tokens held.
-    pub(super) fn reserved(&self) -> u64 {
-        self.input.saturating_add(self.output)
-    }
+/// Tokens and micro-dollars.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Amount {
+    pub tokens: u64,
+    pub micro_usd: u64,
+}
 
-    /// What is charged when nobody says what it used: the last report (a report without a prompt count is filled from the
-    /// estimate), else all of the reservation, because a hard budget must not be had for free by disappearing.
-    pub(super) fn presumed(&self) -> TokenUsage {
-        match self.progress {
-            Some(usage) if usage.input > 0 => usage,
-            Some(usage) => TokenUsage { input: self.input, ..usage },
-            None => TokenUsage { input: self.input, output: self.output, ..TokenUsage::default() },
-        }
-    }
-
-    fn due(&self, now: u64) -> bool {
-        self.deadline < now
+impl Amount {
+    pub(super) const fn plus(self, more: Self) -> Self {
+        Self { tokens: self.tokens.saturating_add(more.tokens), micro_usd: self.micro_usd.saturating_add(more.micro_usd) }
     }
 }
 
-/// Keeps a provider's report within what rows and sums can hold.
-pub(super) fn plausible(usage: TokenUsage) -> TokenUsage {
-    TokenUsage {
-        input: usage.input.min(MAX_REQUEST_TOKENS),
-        output: usage.output.min(MAX_REQUEST_TOKENS),
-        cached_input: usage.cached_input.min(MAX_REQUEST_TOKENS),
-        cache_write: usage.cache_write.min(MAX_REQUEST_TOKENS),
-        reasoning: usage.reasoning.min(MAX_REQUEST_TOKENS),
+/// The span of a budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Period {
+    Day,
+    Month,
+}
+
+impl Period {
+    /// The first day of the span that a time (epoch ms) is in.
+    pub(super) fn of(self, ms: u64) -> u64 {
+        match self {
+            Self::Day => day_of(ms),
+            Self::Month => month_of(day_of(ms)),
+        }
+    }
+
+    /// When that span ends, epoch ms.
+    pub(super) fn ends(self, ms: u64) -> u64 {
+        let next = match self {
+            Self::Day => day_of(ms) + 1,
+            Self::Month => next_month(day_of(ms)),
+        };
+        next.saturating_mul(DAY_MS)
+    }
+}
+
+impl Budget {
+    /// The budgets that are reserved, in the order in which they refuse.
+    pub(super) const RESERVED: [Self; 4] = [Self::UserTokensPerDay, Self::UserTokensPerMonth, Self::UserUsdPerDay, Self::UserUsdPerMonth];
+
+    /// Its limit: requests, tokens or micro-dollars.
+    pub const fn limit(self, limits: &Limits) -> Option<u64> {
+        match self {
+            Self::UserRequestsPerDay => limits.requests_per_day,
+            Self::UserTokensPerDay => limits.tokens_per_day,
+            Self::UserTokensPerMonth => limits.tokens_per_month,
+            Self::UserUsdPerDay => limits.micro_usd_per_day,
+            Self::UserUsdPerMonth => limits.micro_usd_per_month,
+        }
+    }
+
+    pub(super) const fn period(self) -> Period {
+        match self {
+            Self::UserRequestsPerDay | Self::UserTokensPerDay | Self::UserUsdPerDay => Period::Day,
+            Self::UserTokensPerMonth | Self::UserUsdPerMonth => Period::Month,
+        }
+    }
+
+    /// How many output tokens fit into `left` of it beside the input; `None` if not even the input does.
+    fn output_within(self, left: u64, input: u64, rates: Option<Rates>) -> Option<u64> {
+        match (self.is_usd(), rates) {
+            (false, _) => left.checked_sub(input),
+            (true, Some(rates)) => rates.output_within(input, left),
+            (true, None) => Some(u64::MAX),
+        }
     }
 }
 
 impl User {
-    /// Tokens spent and held on the day of `now` (which is not before the newest request).
-    pub(super) fn used(&self, now: u64) -> u64 {
-        let today = day_of(now);
-        let spent = if day_of(self.newest_at) == today { self.spent } else { 0 };
-        let held = self.open.values().filter(|open| day_of(open.at) == today);
-        held.map(|open| if open.due(now) { open.presumed().total() } else { open.reserved() }).fold(spent, u64::saturating_add)
+    /// Requests begun on the day of `now`.
+    pub(super) fn requests_today(&self, now: u64) -> u64 {
+        if day_of(self.newest_at) == day_of(now) { self.spent.requests_today } else { 0 }
     }
 
-    /// How much a request may hold at `now`: all it asks for, or what is left if it named no maximum of its own.
-    pub(super) fn grant(&self, limits: Limits, estimate: Estimate, now: u64) -> Result<Grant, Refusal> {
-        let input = estimate.input;
-        let output = estimate.output.unwrap_or(estimate.output_default);
-        let whole = Grant { input: input.min(MAX_REQUEST_TOKENS), output: output.min(MAX_REQUEST_TOKENS), max_output: None };
-        let Some(limit) = limits.tokens_per_day else { return Ok(whole) };
-        let used = self.used(now);
-        let left = limit.saturating_sub(used);
-        if input.saturating_add(output) <= left {
-            return Ok(whole);
+    /// What is spent and held in the span of `now` (which is not before the newest request).
+    pub(super) fn amount(&self, period: Period, now: u64) -> Amount {
+        let span = period.of(now);
+        let spent = match period {
+            _ if period.of(self.newest_at) != span => Amount::default(),
+            Period::Day => self.spent.day,
+            Period::Month => self.spent.month,
+        };
+        self.open.values().filter(|open| period.of(open.at) == span).fold(spent, |sum, open| {
+            let usage = open.presumed();
+            let held = if open.due(now) {
+                Amount { tokens: usage.total(), micro_usd: open.cost(usage) }
+            } else {
+                Amount { tokens: open.reserved(), micro_usd: open.micro_usd }
+            };
+            sum.plus(held)
+        })
+    }
+
+    /// What a budget has lost at `now`: requests, tokens or micro-dollars.
+    pub(super) fn used(&self, budget: Budget, now: u64) -> u64 {
+        match budget {
+            Budget::UserRequestsPerDay => self.requests_today(now),
+            _ if budget.is_usd() => self.amount(budget.period(), now).micro_usd,
+            _ => self.amount(budget.period(), now).tokens,
         }
+    }
+
+    /// Set if one more request today would pass the limit.
+    pub(super) fn request_refusal(&self, limits: &Limits, now: u64) -> Option<Refusal> {
+        let limit = limits.requests_per_day?;
+        let used = self.requests_today(now);
+        (used >= limit).then(|| quota(Budget::UserRequestsPerDay, limit, used, now))
+    }
+
+    /// How much a request may hold at `now`: all it asks for, or what the tightest budget leaves if it named no maximum.
+    pub(super) fn grant(&self, begin: &Begin, now: u64) -> Result<Grant, Refusal> {
+        let (estimate, rates) = (begin.estimate, begin.rates);
+        let input = estimate.input.min(MAX_REQUEST_TOKENS);
+        let whole = estimate.output.unwrap_or(estimate.output_default).min(MAX_REQUEST_TOKENS);
         let choices = estimate.choices.max(1);
-        match left.checked_sub(input).map(|rest| rest / choices) {
-            Some(each) if each > 0 && estimate.output.is_none() => {
-                Ok(Grant { input: whole.input, output: (each * choices).min(MAX_REQUEST_TOKENS), max_output: Some(each) })
+        let (mut output, mut max_output) = (whole, None);
+        for budget in Budget::RESERVED {
+            let Some(limit) = budget.limit(&begin.limits) else { continue };
+            let used = self.used(budget, now);
+            let fits = budget.output_within(limit.saturating_sub(used), input, rates);
+            if fits.is_some_and(|fits| fits >= whole) {
+                continue;
             }
-            _ => {
-                Err(Refusal::Quota { scope: "user_tokens_per_day".to_owned(), limit, used, resets_at: (day_of(now) + 1) * (DAY_MS / 1000) })
+            match fits.map(|fits| fits / choices) {
+                Some(each) if each > 0 && estimate.output.is_none() => {
+                    let each = max_output.map_or(each, |lowest: u64| lowest.min(each));
+                    (output, max_output) = (each.saturating_mul(choices).min(whole), Some(each));
+                }
+                _ => return Err(quota(budget, limit, used, now)),
             }
         }
-    }
-
-    /// The ends of all reservations whose deadline has passed, in the order of their numbers, with their request ids.
-    pub(super) fn due(&self, now: u64) -> Vec<(String, Settlement)> {
-        let mut due: Vec<_> =
-            self.open.iter().filter(|(_, open)| open.due(now)).map(|(id, open)| (id.clone(), expiry(open, now))).collect();
-        due.sort_by_key(|(_, settlement)| settlement.seq);
-        due
+        Ok(Grant { input, output, micro_usd: rates.map_or(0, |rates| rates.most(input, output)), max_output })
     }
 }
 
-fn expiry(open: &Open, now: u64) -> Settlement {
-    Settlement {
-        seq: open.seq,
-        status: Status::Expired,
-        usage: open.presumed(),
-        estimated: true,
-        stored: false,
-        settled_at: now,
-        ttft_ms: None,
-        duration_ms: None,
-    }
+fn quota(budget: Budget, limit: u64, used: u64, now: u64) -> Refusal {
+    Refusal::Quota { scope: budget, limit, used, resets_at: budget.period().ends(now) / 1000 }
 }

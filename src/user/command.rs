@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::refusal::Refusal;
+use super::store::KeySource;
 use crate::api::usage::TokenUsage;
+use crate::price::Rates;
 
 /// One question to a user's object. All times inside are milliseconds; `now` is an argument of `apply`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -88,10 +90,16 @@ pub struct Begin {
     pub session_id: String,
     /// Set if the request belongs to a thread.
     pub thread: Option<BeginThread>,
-    /// The model that will be asked.
+    /// The model that the client asked for.
     pub model: String,
+    /// The model that the provider will be asked for.
+    pub model_served: String,
     /// The provider that serves it.
     pub provider: String,
+    /// Whose credential it is served with.
+    pub key_source: KeySource,
+    /// What the model costs, if that is known. The request is settled with these prices.
+    pub rates: Option<Rates>,
     /// The limits that hold for this caller now.
     pub limits: Limits,
     /// What the request may cost at most.
@@ -117,8 +125,18 @@ pub struct BeginThread {
 pub struct Limits {
     /// Requests in any 60 seconds.
     pub requests_per_minute: Option<u64>,
+    /// Requests per UTC day.
+    pub requests_per_day: Option<u64>,
+    /// Requests that run at the same time.
+    pub concurrency: Option<u64>,
     /// Input plus output tokens per UTC day.
     pub tokens_per_day: Option<u64>,
+    /// Input plus output tokens per UTC month.
+    pub tokens_per_month: Option<u64>,
+    /// Micro-dollars per UTC day.
+    pub micro_usd_per_day: Option<u64>,
+    /// Micro-dollars per UTC month.
+    pub micro_usd_per_month: Option<u64>,
 }
 
 /// What a request may use at most, in tokens.
@@ -155,6 +173,8 @@ pub struct Reservation {
     pub seq: u64,
     /// Input plus output tokens that are held.
     pub reserved: u64,
+    /// Micro-dollars that are held.
+    pub reserved_micro_usd: u64,
     /// Of them the input: the estimate given, and the history's tokens.
     pub input: u64,
     /// Set if less than the model's maximum was left: the most output tokens *per reply* to ask the provider for.
@@ -183,20 +203,20 @@ pub struct Refused {
     pub rate: RateSnapshot,
 }
 
-/// The six `x-ratelimit-*` values; `None` where there is no limit.
+/// The six `x-ratelimit-*` values, each of the window in which the least is left; `None` where there is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RateSnapshot {
-    /// Requests per minute.
+    /// Requests per minute, or per day.
     pub limit_requests: Option<u64>,
     /// Requests that would be admitted now.
     pub remaining_requests: Option<u64>,
-    /// Milliseconds until all of them are back.
+    /// Milliseconds until all of that window are back.
     pub reset_requests_ms: Option<u64>,
-    /// Tokens per UTC day.
+    /// Tokens per UTC day or month.
     pub limit_tokens: Option<u64>,
     /// Tokens neither spent nor reserved.
     pub remaining_tokens: Option<u64>,
-    /// Milliseconds until the next UTC midnight.
+    /// Milliseconds until that day or month is over.
     pub reset_tokens_ms: Option<u64>,
 }
 

@@ -3,10 +3,11 @@
 //! Always holds: it may fire early, late or twice; each run does a bounded amount of pruning; a pruned row is in the day
 //! totals first. Absent on purpose: deciding what an expired reservation costs (`budget`).
 
+use super::User;
 use super::command::{Expire, Expired, Outcome};
 use super::finish::checkpoint;
 use super::store::{Store, StoreError, Write};
-use super::{DAY_MS, User};
+use crate::calendar::DAY_MS;
 use crate::error::Result;
 
 /// Request rows pruned per run.

@@ -5,7 +5,7 @@
 //! there). A finish past the deadline that comes before the alarm is simply a finish.
 //! Absent on purpose: what a turn looks like in rows (`turn`).
 
-use super::budget::plausible;
+use super::charge::plausible;
 use super::command::{Ending, Finish, Finished, Outcome, Progress};
 use super::store::{DayRow, Settlement, Status, Store, StoreError, Write};
 use super::turn::{self, Turn};
@@ -40,6 +40,7 @@ impl User {
             seq: open.seq,
             status: status(finish.status),
             usage,
+            micro_usd: open.cost(usage),
             estimated,
             stored,
             settled_at: now.min(MAX_SAFE),
@@ -82,22 +83,16 @@ impl User {
 
 /// Day totals for the requests with `after < seq <= through`, all of which are settled in the store.
 pub(super) fn checkpoint(store: &impl Store, after: u64, through: u64) -> Result<Vec<Write>, StoreError> {
-    let mut writes = Vec::new();
-    for sums in store.day_sums(after, through)? {
-        let so_far = store.day(sums.day)?.unwrap_or_default();
-        let add = |a: u64, b: u64| a.saturating_add(b).min(MAX_SAFE);
-        writes.push(Write::PutDay(DayRow {
-            day: sums.day,
-            requests: add(so_far.requests, sums.requests),
-            input: add(so_far.input, sums.input),
-            output: add(so_far.output, sums.output),
-            cached_input: add(so_far.cached_input, sums.cached_input),
-            cache_write: add(so_far.cache_write, sums.cache_write),
-            reasoning: add(so_far.reasoning, sums.reasoning),
-            through_seq: through,
-        }));
+    let mut days = store.day_sums(after, through)?;
+    let (Some(first), Some(last)) = (days.first().map(|sums| sums.day), days.last().map(|sums| sums.day)) else {
+        return Ok(Vec::new());
+    };
+    for so_far in store.days(first, last)? {
+        if let Some(sums) = days.iter_mut().find(|sums| sums.key() == so_far.key()) {
+            sums.add(&so_far);
+        }
     }
-    Ok(writes)
+    Ok(days.into_iter().map(|sums| Write::PutDay(DayRow { through_seq: through, ..sums })).collect())
 }
 
 fn store_turn(store: &impl Store, finish: &Finish, asked_at: u64, now: u64) -> Result<Vec<Write>> {

@@ -10,10 +10,13 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::api::usage::TokenUsage;
+use crate::calendar::{DAY_MS, day_of};
 use crate::error::{Error, Result};
+use crate::price::Rates;
 
 mod begin;
 mod budget;
+mod charge;
 pub mod command;
 mod expire;
 mod finish;
@@ -30,6 +33,7 @@ pub mod turn;
 pub use command::{Command, Outcome};
 pub use store::{Store, StoreError, Write};
 
+use budget::{Amount, Period};
 use store::{RequestRow, Status};
 
 /// How long request rows are kept if the project does not say: 30 days, in ms.
@@ -37,7 +41,6 @@ pub const RETENTION_MS: u64 = 30 * DAY_MS;
 /// The most bytes of messages that a thread may hold and still be continued.
 pub const MAX_THREAD_BYTES: u64 = 32 * 1024 * 1024;
 
-const DAY_MS: u64 = 86_400_000;
 /// The largest integer that the platform carries exactly.
 const MAX_SAFE: u64 = (1 << 53) - 1;
 /// No request uses more; a report above it is nonsense and must not spoil a sum.
@@ -56,14 +59,22 @@ pub struct User {
     recent: VecDeque<Recent>,
     /// Reservations by request id.
     open: BTreeMap<String, Open>,
-    /// Tokens of the settled requests that began on the day of `newest_at`.
-    spent: u64,
+    /// What the day and the month of `newest_at` have lost.
+    spent: Spent,
     /// Request rows up to here are in the stored day totals.
     frontier: u64,
     /// The alarm that was last set.
     alarm: Option<u64>,
     /// A commit failed: the store has to be read before anything else.
     stale: bool,
+}
+
+/// Settled requests by the day and the month of their begin, and the requests begun.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Spent {
+    requests_today: u64,
+    day: Amount,
+    month: Amount,
 }
 
 /// A request in the rate window.
@@ -81,20 +92,21 @@ struct Open {
     deadline: u64,
     input: u64,
     output: u64,
+    micro_usd: u64,
+    rates: Option<Rates>,
     max_output: Option<u64>,
     progress: Option<TokenUsage>,
-}
-
-/// Days since the epoch.
-const fn day_of(ms: u64) -> u64 {
-    ms / DAY_MS
 }
 
 impl User {
     /// Reads one user's state from its rows.
     pub fn load(store: &impl Store) -> Result<Self, StoreError> {
-        let checkpoint = store.last_day()?.unwrap_or_default();
-        let mut user = Self { frontier: checkpoint.through_seq, newest_seq: checkpoint.through_seq, ..Self::default() };
+        let mut user = Self::default();
+        if let Some(checkpoint) = store.checkpoint()? {
+            (user.frontier, user.newest_seq) = (checkpoint.through_seq, checkpoint.through_seq);
+            // If every row is gone, this is the last that is known of the time, and the month may still be the same.
+            user.newest_at = checkpoint.day.saturating_mul(DAY_MS);
+        }
         for row in rows_that_matter(store, user.frontier)?.iter().rev() {
             user.admitted(row);
             if row.status != Status::Open {
@@ -102,8 +114,14 @@ impl User {
                 user.settled(&row.request_id, charged);
             }
         }
-        if let Some(day) = store.day(day_of(user.newest_at))? {
-            user.spent = user.spent.saturating_add(day.input).saturating_add(day.output);
+        let today = day_of(user.newest_at);
+        for row in store.days(Period::Month.of(user.newest_at), today)? {
+            let amount = Amount { tokens: row.usage().total(), micro_usd: row.micro_usd };
+            user.spent.month = user.spent.month.plus(amount);
+            if row.day == today {
+                user.spent.day = user.spent.day.plus(amount);
+                user.spent.requests_today = user.spent.requests_today.saturating_add(row.requests);
+            }
         }
         user.alarm = store.alarm()?;
         Ok(user)
@@ -119,7 +137,7 @@ impl User {
             Command::Begin(begin) => self.begin(store, begin, now),
             Command::Progress(progress) => self.progress(store, &progress),
             Command::Finish(finish) => self.finish(store, &finish, now),
-            Command::Limits(limits) => Ok(Outcome::Rate(self.snapshot(limits, now))),
+            Command::Limits(limits) => Ok(Outcome::Rate(self.snapshot(&limits, now))),
             Command::ListThreads(list) => threads::list(store, &list),
             Command::GetThread(thread) => threads::get(store, &thread.id),
             Command::Messages(list) => threads::messages(store, &list),
@@ -158,8 +176,11 @@ impl User {
     /// Takes an admitted request into memory. Called in the order of the numbers.
     fn admitted(&mut self, row: &RequestRow) {
         if day_of(row.at) != day_of(self.newest_at) {
-            self.spent = 0;
+            let same_month = Period::Month.of(row.at) == Period::Month.of(self.newest_at);
+            self.spent = Spent { month: if same_month { self.spent.month } else { Amount::default() }, ..Spent::default() };
         }
+        // While loading, rows up to the frontier come with the day totals.
+        self.spent.requests_today += u64::from(row.seq > self.frontier);
         (self.newest_seq, self.newest_at) = (row.seq, row.at);
         rate::remember(&mut self.recent, row);
         let open = Open {
@@ -168,6 +189,8 @@ impl User {
             deadline: row.deadline,
             input: row.reserved_input,
             output: row.reserved_output,
+            micro_usd: row.reserved_micro_usd,
+            rates: row.rates,
             max_output: row.max_output,
             progress: row.usage(),
         };
@@ -176,10 +199,13 @@ impl User {
 
     /// Replaces a reservation by its charge.
     fn settled(&mut self, request_id: &str, usage: TokenUsage) {
-        if let Some(open) = self.open.remove(request_id)
-            && day_of(open.at) == day_of(self.newest_at)
-        {
-            self.spent = self.spent.saturating_add(usage.total());
+        let Some(open) = self.open.remove(request_id) else { return };
+        let amount = Amount { tokens: usage.total(), micro_usd: open.cost(usage) };
+        if Period::Month.of(open.at) == Period::Month.of(self.newest_at) {
+            self.spent.month = self.spent.month.plus(amount);
+        }
+        if day_of(open.at) == day_of(self.newest_at) {
+            self.spent.day = self.spent.day.plus(amount);
         }
     }
 }

@@ -1,18 +1,22 @@
-//! The request rate: an exact sliding window of 60 s.
+//! The request rate: an exact sliding window of 60 s; and how many requests run at once.
 //!
 //! Always holds: of the admission times, no closed interval of 60,000 ms contains more than the limit. A request that was
 //! admitted at `t` counts up to and including `t + 60,000`; the next one that needs its place is admitted at `t + 60,001`.
-//! A refused request is not counted. Absent on purpose: buckets and averages; a time costs a few bytes for a minute.
+//! A refused request is not counted. A reservation is a place among those that run, until it is settled or its time is over.
+//! Absent on purpose: buckets and averages; a time costs a few bytes for a minute.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 use super::command::{Limits, RateSnapshot};
-use super::refusal::Refusal;
+use super::refusal::{Budget, Refusal};
 use super::store::RequestRow;
-use super::{DAY_MS, Recent, User, day_of};
+use super::{Recent, User};
 
 /// The window, in ms.
 const WINDOW_MS: u64 = 60_000;
+/// What a client is told to wait for a place: one may be free at any time.
+const PLACE_AFTER_MS: u64 = 1_000;
 /// How many of the newest requests are searched for a repeated id: a repeat is a retry by the gateway, seconds later.
 const REPEATS: usize = 1024;
 
@@ -36,7 +40,7 @@ impl User {
     }
 
     /// Set if one more request at `now` would pass the limit.
-    pub(super) fn rate_refusal(&self, limits: Limits, now: u64) -> Option<Refusal> {
+    pub(super) fn rate_refusal(&self, limits: &Limits, now: u64) -> Option<Refusal> {
         let limit = limits.requests_per_minute?;
         let counted = self.counted(now);
         let most = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -49,24 +53,60 @@ impl User {
         Some(Refusal::Rate { scope: "user".to_owned(), limit, retry_after_ms })
     }
 
+    /// Set if as many requests as may run at once are running at `now`.
+    pub(super) fn concurrency_refusal(&self, limits: &Limits, now: u64) -> Option<Refusal> {
+        let limit = limits.concurrency?;
+        (self.running(now) >= limit).then_some(Refusal::Concurrency { limit, retry_after_ms: PLACE_AFTER_MS })
+    }
+
+    /// Reservations whose time is not over at `now`.
+    pub(super) fn running(&self, now: u64) -> u64 {
+        self.open.values().filter(|open| !open.due(now)).count() as u64
+    }
+
     /// Whether a request with this id was admitted a moment ago.
     pub(super) fn seen(&self, request_id: &str) -> bool {
         self.recent.iter().rev().take(REPEATS).any(|request| &*request.request_id == request_id)
     }
 
     /// What is left of the limits at `now`.
-    pub(super) fn snapshot(&self, limits: Limits, now: u64) -> RateSnapshot {
+    pub(super) fn snapshot(&self, limits: &Limits, now: u64) -> RateSnapshot {
         let clock = self.clock(now);
-        let counted = self.counted(clock) as u64;
-        let newest = if counted > 0 { (self.newest_at + WINDOW_MS + 1).saturating_sub(now) } else { 0 };
-        let tokens = limits.tokens_per_day;
+        let budget = |budget: Budget| {
+            let limit = budget.limit(limits)?;
+            let remaining = limit.saturating_sub(self.used(budget, clock));
+            Some(Window { limit, remaining, reset_ms: budget.period().ends(clock).saturating_sub(now) })
+        };
+        let requests = tightest([self.minute(limits, now), budget(Budget::UserRequestsPerDay)]);
+        let tokens = tightest([budget(Budget::UserTokensPerDay), budget(Budget::UserTokensPerMonth)]);
         RateSnapshot {
-            limit_requests: limits.requests_per_minute,
-            remaining_requests: limits.requests_per_minute.map(|limit| limit.saturating_sub(counted)),
-            reset_requests_ms: limits.requests_per_minute.map(|_| newest),
-            limit_tokens: tokens,
-            remaining_tokens: tokens.map(|limit| limit.saturating_sub(self.used(clock))),
-            reset_tokens_ms: tokens.map(|_| ((day_of(clock) + 1) * DAY_MS).saturating_sub(now)),
+            limit_requests: requests.map(|window| window.limit),
+            remaining_requests: requests.map(|window| window.remaining),
+            reset_requests_ms: requests.map(|window| window.reset_ms),
+            limit_tokens: tokens.map(|window| window.limit),
+            remaining_tokens: tokens.map(|window| window.remaining),
+            reset_tokens_ms: tokens.map(|window| window.reset_ms),
         }
     }
+
+    /// The sliding window.
+    fn minute(&self, limits: &Limits, now: u64) -> Option<Window> {
+        let limit = limits.requests_per_minute?;
+        let counted = self.counted(self.clock(now)) as u64;
+        let reset_ms = if counted > 0 { (self.newest_at + WINDOW_MS + 1).saturating_sub(now) } else { 0 };
+        Some(Window { limit, remaining: limit.saturating_sub(counted), reset_ms })
+    }
+}
+
+/// A limit over a span, and what is left of it.
+#[derive(Clone, Copy)]
+struct Window {
+    limit: u64,
+    remaining: u64,
+    reset_ms: u64,
+}
+
+/// The window in which the least is left; of equals, the one that takes longer to come back.
+fn tightest(windows: [Option<Window>; 2]) -> Option<Window> {
+    windows.into_iter().flatten().min_by_key(|window| (window.remaining, Reverse(window.reset_ms)))
 }

@@ -3,9 +3,10 @@
 //! Always holds: a refusal names its scope and says when trying again makes sense.
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::error::{Code, Error};
+use crate::price::dollars;
 
 /// A limit that a request would pass.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,17 +21,76 @@ pub enum Refusal {
         /// Milliseconds until one more would be admitted.
         retry_after_ms: u64,
     },
+    /// Too many requests at the same time: 429.
+    Concurrency {
+        /// Requests that may run at once.
+        limit: u64,
+        /// A guess in ms: any of them may end at any time.
+        retry_after_ms: u64,
+    },
     /// A budget is spent: 402.
     Quota {
-        /// Which budget: `user_tokens_per_day`.
-        scope: String,
-        /// Tokens.
+        /// Which budget.
+        scope: Budget,
+        /// Requests, tokens or micro-dollars.
         limit: u64,
-        /// Tokens spent and reserved.
+        /// As many, spent and reserved.
         used: u64,
         /// Epoch seconds.
         resets_at: u64,
     },
+}
+
+/// A budget of a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names are the contract's and say it; the periods are UTC's")]
+pub enum Budget {
+    UserRequestsPerDay,
+    UserTokensPerDay,
+    UserTokensPerMonth,
+    UserUsdPerDay,
+    UserUsdPerMonth,
+}
+
+impl Budget {
+    /// As clients see it in `details.scope`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::UserRequestsPerDay => "user_requests_per_day",
+            Self::UserTokensPerDay => "user_tokens_per_day",
+            Self::UserTokensPerMonth => "user_tokens_per_month",
+            Self::UserUsdPerDay => "user_usd_per_day",
+            Self::UserUsdPerMonth => "user_usd_per_month",
+        }
+    }
+
+    /// Whether it counts micro-dollars.
+    pub const fn is_usd(self) -> bool {
+        matches!(self, Self::UserUsdPerDay | Self::UserUsdPerMonth)
+    }
+
+    /// A number of it as clients see it: dollars as dollars.
+    pub fn shown(self, amount: u64) -> Value {
+        if self.is_usd() { json!(dollars(amount)) } else { json!(amount) }
+    }
+
+    /// A sentence: what it is that does not allow a request.
+    fn sentence(self, used: &Value, limit: &Value) -> String {
+        let span = match self {
+            Self::UserTokensPerMonth | Self::UserUsdPerMonth => "this month",
+            _ => "today",
+        };
+        match self {
+            Self::UserRequestsPerDay => format!("The limit of requests per day is reached: {used} of {limit} were made today."),
+            Self::UserTokensPerDay | Self::UserTokensPerMonth => {
+                format!("The token budget does not allow this request: {used} of {limit} tokens are used or reserved {span}.")
+            }
+            Self::UserUsdPerDay | Self::UserUsdPerMonth => {
+                format!("The budget does not allow this request: {used} of {limit} US dollars are used or reserved {span}.")
+            }
+        }
+    }
 }
 
 impl Refusal {
@@ -42,10 +102,15 @@ impl Refusal {
                     .with_details(json!({"scope": scope, "limit": limit}))
                     .with_retry_after_ms(*retry_after_ms)
             }
+            Self::Concurrency { limit, retry_after_ms } => {
+                Error::new(Code::RateLimited, format!("This user may have {limit} requests running at once, and has."))
+                    .with_details(json!({"scope": "concurrency", "limit": limit}))
+                    .with_retry_after_ms(*retry_after_ms)
+            }
             Self::Quota { scope, limit, used, resets_at } => {
-                let message = format!("The token budget does not allow this request: {used} of {limit} tokens are used or reserved today.");
-                Error::new(Code::QuotaExceeded, message)
-                    .with_details(json!({"scope": scope, "limit": limit, "used": used, "resets_at": resets_at}))
+                let (limit, used) = (scope.shown(*limit), scope.shown(*used));
+                Error::new(Code::QuotaExceeded, scope.sentence(&used, &limit))
+                    .with_details(json!({"scope": scope.name(), "limit": limit, "used": used, "resets_at": resets_at}))
             }
         }
     }

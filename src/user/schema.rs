@@ -4,6 +4,8 @@
 //! table has a second index (an index is another row per write), request numbers are the rowid and ascend with time,
 //! and tables with a text key are `WITHOUT ROWID`. Absent on purpose: the platform, so the edge only binds and maps.
 
+use std::borrow::Cow;
+
 use super::store::{DayRow, RequestRow, Settlement, ThreadRow, Write};
 use crate::api::usage::TokenUsage;
 
@@ -11,14 +13,18 @@ use crate::api::usage::TokenUsage;
 pub const SCHEMA: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS requests (\
      seq INTEGER PRIMARY KEY, request_id TEXT NOT NULL, session_id TEXT NOT NULL, thread_id TEXT, model TEXT NOT NULL, \
-     provider TEXT NOT NULL, at INTEGER NOT NULL, deadline INTEGER NOT NULL, reserved_input INTEGER NOT NULL, \
-     reserved_output INTEGER NOT NULL, max_output INTEGER, status TEXT NOT NULL, input INTEGER, output INTEGER, \
+     model_served TEXT NOT NULL, provider TEXT NOT NULL, key_source TEXT NOT NULL, rates TEXT, at INTEGER NOT NULL, \
+     deadline INTEGER NOT NULL, reserved_input INTEGER NOT NULL, reserved_output INTEGER NOT NULL, \
+     reserved_micro_usd INTEGER NOT NULL, max_output INTEGER, status TEXT NOT NULL, input INTEGER, output INTEGER, \
      cached_input INTEGER NOT NULL DEFAULT 0, cache_write INTEGER NOT NULL DEFAULT 0, reasoning INTEGER NOT NULL DEFAULT 0, \
+     audio_input INTEGER NOT NULL DEFAULT 0, audio_output INTEGER NOT NULL DEFAULT 0, micro_usd INTEGER NOT NULL DEFAULT 0, \
      estimated INTEGER NOT NULL DEFAULT 0, stored INTEGER NOT NULL DEFAULT 0, settled_at INTEGER, ttft_ms INTEGER, \
      duration_ms INTEGER)",
     "CREATE TABLE IF NOT EXISTS days (\
-     day INTEGER PRIMARY KEY, requests INTEGER NOT NULL, input INTEGER NOT NULL, output INTEGER NOT NULL, \
-     cached_input INTEGER NOT NULL, cache_write INTEGER NOT NULL, reasoning INTEGER NOT NULL, through_seq INTEGER NOT NULL)",
+     day INTEGER NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL, key_source TEXT NOT NULL, requests INTEGER NOT NULL, \
+     unpriced INTEGER NOT NULL, input INTEGER NOT NULL, output INTEGER NOT NULL, cached_input INTEGER NOT NULL, \
+     cache_write INTEGER NOT NULL, reasoning INTEGER NOT NULL, audio_input INTEGER NOT NULL, audio_output INTEGER NOT NULL, \
+     micro_usd INTEGER NOT NULL, through_seq INTEGER NOT NULL, PRIMARY KEY (day, provider, model, key_source)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS threads (\
      id TEXT PRIMARY KEY, title TEXT NOT NULL, created_at INTEGER NOT NULL, last_message_at INTEGER NOT NULL, \
      messages INTEGER NOT NULL, bytes INTEGER NOT NULL, version INTEGER NOT NULL, born INTEGER NOT NULL) WITHOUT ROWID",
@@ -37,14 +43,15 @@ pub const REQUEST_AFTER: &str = "SELECT * FROM requests WHERE seq > ? ORDER BY s
 /// `Store::prunable`: limit, before → one row `{seq}`, null if there is none.
 pub const PRUNABLE: &str = "SELECT MAX(seq) AS seq FROM (SELECT seq, at FROM requests ORDER BY seq LIMIT ?) WHERE at < ?";
 /// `Store::day_sums`: after, through → `DayRow`s.
-pub const DAY_SUMS: &str = "SELECT at / 86400000 AS day, COUNT(*) AS requests, SUM(COALESCE(input, 0)) AS input, \
-     SUM(COALESCE(output, 0)) AS output, SUM(cached_input) AS cached_input, SUM(cache_write) AS cache_write, \
-     SUM(reasoning) AS reasoning, 0 AS through_seq FROM requests \
-     WHERE seq > ? AND seq <= ? AND status <> 'open' GROUP BY at / 86400000 ORDER BY 1";
-/// `Store::last_day`: → a `DayRow` or none.
-pub const LAST_DAY: &str = "SELECT * FROM days ORDER BY day DESC LIMIT 1";
-/// `Store::day`: day → a `DayRow` or none.
-pub const DAY: &str = "SELECT * FROM days WHERE day = ?";
+pub const DAY_SUMS: &str = "SELECT at / 86400000 AS day, provider, model_served AS model, key_source, COUNT(*) AS requests, \
+     SUM(rates IS NULL) AS unpriced, SUM(COALESCE(input, 0)) AS input, SUM(COALESCE(output, 0)) AS output, \
+     SUM(cached_input) AS cached_input, SUM(cache_write) AS cache_write, SUM(reasoning) AS reasoning, \
+     SUM(audio_input) AS audio_input, SUM(audio_output) AS audio_output, SUM(micro_usd) AS micro_usd, 0 AS through_seq \
+     FROM requests WHERE seq > ? AND seq <= ? AND status <> 'open' GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4";
+/// `Store::checkpoint`: → a `Checkpoint` or none.
+pub const CHECKPOINT: &str = "SELECT day, MAX(through_seq) AS through_seq FROM days WHERE day = (SELECT MAX(day) FROM days) GROUP BY day";
+/// `Store::days`: from, through → `DayRow`s.
+pub const DAYS: &str = "SELECT * FROM days WHERE day >= ? AND day <= ? ORDER BY day, provider, model, key_source";
 /// `Store::alarm`: → one row `{value}` or none.
 pub const ALARM: &str = "SELECT value FROM meta WHERE key = 'alarm'";
 /// `Store::thread`: id → a `ThreadRow` or none.
@@ -57,15 +64,17 @@ pub const THREADS_BEFORE: &str =
 /// `Store::turns`: thread → `TurnRow`s.
 pub const TURNS: &str = "SELECT turn, piece, body FROM turns WHERE thread = ? ORDER BY turn, piece";
 
-const INSERT_REQUEST: &str = "INSERT INTO requests (seq, request_id, session_id, thread_id, model, provider, at, deadline, \
-     reserved_input, reserved_output, max_output, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-const PROGRESS: &str =
-    "UPDATE requests SET input = ?, output = ?, cached_input = ?, cache_write = ?, reasoning = ? WHERE seq = ? AND status = 'open'";
-const SETTLE: &str = "UPDATE requests SET input = ?, output = ?, cached_input = ?, cache_write = ?, reasoning = ?, status = ?, \
-     estimated = ?, stored = ?, settled_at = ?, ttft_ms = ?, duration_ms = ? WHERE seq = ? AND status = 'open'";
+const INSERT_REQUEST: &str = "INSERT INTO requests (seq, request_id, session_id, thread_id, model, model_served, provider, \
+     key_source, rates, at, deadline, reserved_input, reserved_output, reserved_micro_usd, max_output, status) \
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+const PROGRESS: &str = "UPDATE requests SET input = ?, output = ?, cached_input = ?, cache_write = ?, reasoning = ?, \
+     audio_input = ?, audio_output = ? WHERE seq = ? AND status = 'open'";
+const SETTLE: &str = "UPDATE requests SET input = ?, output = ?, cached_input = ?, cache_write = ?, reasoning = ?, \
+     audio_input = ?, audio_output = ?, micro_usd = ?, status = ?, estimated = ?, stored = ?, settled_at = ?, ttft_ms = ?, duration_ms = ? WHERE seq = ? AND status = 'open'";
 const MARK_STORED: &str = "UPDATE requests SET stored = 1 WHERE seq = ?";
-const PUT_DAY: &str = "INSERT OR REPLACE INTO days (day, requests, input, output, cached_input, cache_write, reasoning, through_seq) \
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+const PUT_DAY: &str = "INSERT OR REPLACE INTO days (provider, model, key_source, day, requests, unpriced, input, output, \
+     cached_input, cache_write, reasoning, audio_input, audio_output, micro_usd, through_seq) \
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const PRUNE_REQUESTS: &str = "DELETE FROM requests WHERE seq <= ?";
 const PUT_THREAD: &str = "INSERT OR REPLACE INTO threads (id, title, created_at, last_message_at, messages, bytes, version, born) \
      VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
@@ -78,12 +87,12 @@ const CLEAR_ALARM: &str = "DELETE FROM meta WHERE key = 'alarm'";
 const ERASE: &[&str] = &["DELETE FROM requests", "DELETE FROM days", "DELETE FROM threads", "DELETE FROM turns", "DELETE FROM meta"];
 
 /// One value to bind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bind<'a> {
     /// Below 2^53.
     Int(u64),
     /// Text.
-    Text(&'a str),
+    Text(Cow<'a, str>),
     /// SQL NULL.
     Null,
 }
@@ -108,7 +117,7 @@ impl From<bool> for Bind<'_> {
 
 impl<'a> From<&'a str> for Bind<'a> {
     fn from(text: &'a str) -> Self {
-        Self::Text(text)
+        Self::Text(Cow::Borrowed(text))
     }
 }
 
@@ -145,7 +154,8 @@ pub fn statements(write: &Write) -> Vec<Statement<'_>> {
 }
 
 fn usage_binds(usage: &TokenUsage) -> Vec<Bind<'static>> {
-    [usage.input, usage.output, usage.cached_input, usage.cache_write, usage.reasoning].map(Bind::Int).to_vec()
+    let TokenUsage { input, output, cached_input, cache_write, reasoning, audio_input, audio_output } = *usage;
+    [input, output, cached_input, cache_write, reasoning, audio_input, audio_output].map(Bind::Int).to_vec()
 }
 
 fn insert_request(row: &RequestRow) -> Statement<'_> {
@@ -153,13 +163,17 @@ fn insert_request(row: &RequestRow) -> Statement<'_> {
         row.seq.into(),
         row.request_id.as_str().into(),
         row.session_id.as_str().into(),
-        row.thread_id.as_deref().map_or(Bind::Null, Bind::Text),
+        row.thread_id.as_deref().map_or(Bind::Null, Bind::from),
         row.model.as_str().into(),
+        row.model_served.as_str().into(),
         row.provider.as_str().into(),
+        row.key_source.name().into(),
+        row.rates.map_or(Bind::Null, |rates| Bind::Text(Cow::Owned(rates.into()))),
         row.at.into(),
         row.deadline.into(),
         row.reserved_input.into(),
         row.reserved_output.into(),
+        row.reserved_micro_usd.into(),
         row.max_output.into(),
         row.status.name().into(),
     ];
@@ -168,7 +182,8 @@ fn insert_request(row: &RequestRow) -> Statement<'_> {
 
 fn settle(settlement: &Settlement) -> Statement<'_> {
     let mut binds = usage_binds(&settlement.usage);
-    binds.extend::<[Bind; 7]>([
+    binds.extend::<[Bind; 8]>([
+        settlement.micro_usd.into(),
         settlement.status.name().into(),
         settlement.estimated.into(),
         settlement.stored.into(),
@@ -181,8 +196,11 @@ fn settle(settlement: &Settlement) -> Statement<'_> {
 }
 
 fn put_day(day: &DayRow) -> Statement<'_> {
-    let values = [day.day, day.requests, day.input, day.output, day.cached_input, day.cache_write, day.reasoning, day.through_seq];
-    (PUT_DAY, values.map(Bind::Int).to_vec())
+    let mut binds: Vec<Bind> = vec![day.provider.as_str().into(), day.model.as_str().into(), day.key_source.name().into()];
+    binds.extend([day.day, day.requests, day.unpriced].map(Bind::Int));
+    binds.extend(usage_binds(&day.usage()));
+    binds.extend([day.micro_usd, day.through_seq].map(Bind::Int));
+    (PUT_DAY, binds)
 }
 
 fn put_thread(row: &ThreadRow) -> Statement<'_> {

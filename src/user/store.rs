@@ -9,6 +9,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::api::usage::TokenUsage;
+use crate::price::Rates;
 
 /// The durable side. Synchronous: that is what `SQLite` in a Durable Object is.
 pub trait Store {
@@ -20,12 +21,13 @@ pub trait Store {
     fn request_after(&self, seq: u64) -> Result<Option<RequestRow>, StoreError>;
     /// The highest number among the oldest `limit` request rows that began before `before` (epoch ms).
     fn prunable(&self, before: u64, limit: u64) -> Result<Option<u64>, StoreError>;
-    /// Sums of the settled request rows with `after < seq <= through`, per UTC day of their begin. `through_seq` is 0 in them.
+    /// Sums of the settled request rows with `after < seq <= through`, per UTC day of their begin, provider, model and key
+    /// source, in this order. `through_seq` is 0 in them.
     fn day_sums(&self, after: u64, through: u64) -> Result<Vec<DayRow>, StoreError>;
-    /// The checkpoint of the latest day that has one.
-    fn last_day(&self) -> Result<Option<DayRow>, StoreError>;
-    /// The checkpoint of one day.
-    fn day(&self, day: u64) -> Result<Option<DayRow>, StoreError>;
+    /// How far the day totals reach; `None` if there are none.
+    fn checkpoint(&self) -> Result<Option<Checkpoint>, StoreError>;
+    /// The day totals with `from <= day <= through`, in the same order.
+    fn days(&self, from: u64, through: u64) -> Result<Vec<DayRow>, StoreError>;
     /// The alarm that was last set, epoch ms.
     fn alarm(&self) -> Result<Option<u64>, StoreError>;
     /// One thread.
@@ -60,7 +62,7 @@ impl From<StoreError> for crate::error::Error {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Write {
     /// 1 row.
-    InsertRequest(RequestRow),
+    InsertRequest(Box<RequestRow>),
     /// 1 row: the usage so far of an open request.
     Progress {
         /// The request.
@@ -75,7 +77,7 @@ pub enum Write {
         /// The request.
         seq: u64,
     },
-    /// 1 row: inserts or replaces the checkpoint of a day.
+    /// 1 row: inserts or replaces the totals of a day, provider, model and key source.
     PutDay(DayRow),
     /// Removes request rows up to and including this number.
     PruneRequests {
@@ -143,6 +145,27 @@ impl Status {
     }
 }
 
+/// Whose credential a request was served with, which is who pays the provider.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeySource {
+    /// The gateway's own: today only the demo, which costs nobody anything.
+    Platform,
+    /// The project's: what its owner configured as a provider.
+    #[default]
+    Byok,
+}
+
+impl KeySource {
+    /// As it stands in the column.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Platform => "platform",
+            Self::Byok => "byok",
+        }
+    }
+}
+
 /// One request, from its admission to its end and until it is pruned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestRow {
@@ -154,10 +177,16 @@ pub struct RequestRow {
     pub session_id: String,
     /// Set if it belongs to a thread.
     pub thread_id: Option<String>,
-    /// The model asked.
+    /// The model the client asked for.
     pub model: String,
+    /// The model that was asked of the provider.
+    pub model_served: String,
     /// The provider asked.
     pub provider: String,
+    /// Whose credential it was served with.
+    pub key_source: KeySource,
+    /// The prices it is settled with; `None` if nobody knows what the model costs. Then it counts as free.
+    pub rates: Option<Rates>,
     /// When it was admitted, epoch ms; never less than the row before has.
     pub at: u64,
     /// When the reservation expires, epoch ms.
@@ -166,6 +195,8 @@ pub struct RequestRow {
     pub reserved_input: u64,
     /// Tokens held for the replies.
     pub reserved_output: u64,
+    /// Micro-dollars held.
+    pub reserved_micro_usd: u64,
     /// The maximum that was granted per reply, if it was less than the model's.
     pub max_output: Option<u64>,
     /// Where it is in its life.
@@ -180,6 +211,12 @@ pub struct RequestRow {
     pub cache_write: u64,
     /// Of `output`: spent on reasoning.
     pub reasoning: u64,
+    /// Of `input`: audio.
+    pub audio_input: u64,
+    /// Of `output`: audio.
+    pub audio_output: u64,
+    /// What it cost: the charge at `rates`; 0 while it is open.
+    pub micro_usd: u64,
     /// The charge is our own count.
     #[serde(with = "flag")]
     pub estimated: bool,
@@ -197,8 +234,15 @@ pub struct RequestRow {
 impl RequestRow {
     /// The last report, or the charge; `None` if nothing was reported.
     pub fn usage(&self) -> Option<TokenUsage> {
-        let (input, output) = (self.input?, self.output.unwrap_or(0));
-        Some(TokenUsage { input, output, cached_input: self.cached_input, cache_write: self.cache_write, reasoning: self.reasoning })
+        Some(TokenUsage {
+            input: self.input?,
+            output: self.output.unwrap_or(0),
+            cached_input: self.cached_input,
+            cache_write: self.cache_write,
+            reasoning: self.reasoning,
+            audio_input: self.audio_input,
+            audio_output: self.audio_output,
+        })
     }
 }
 
@@ -211,6 +255,8 @@ pub struct Settlement {
     pub status: Status,
     /// The charge.
     pub usage: TokenUsage,
+    /// The same in micro-dollars.
+    pub micro_usd: u64,
     /// The charge is our own count.
     pub estimated: bool,
     /// Its turn is in the thread, by this batch.
@@ -223,13 +269,21 @@ pub struct Settlement {
     pub duration_ms: Option<u64>,
 }
 
-/// Totals of one UTC day over the settled requests up to a number. They outlive the request rows.
+/// Totals of one UTC day, provider, model and key source, over the settled requests up to a number. They outlive the request rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DayRow {
     /// Days since the epoch.
     pub day: u64,
+    /// The provider asked.
+    pub provider: String,
+    /// The model served.
+    pub model: String,
+    /// Whose credential.
+    pub key_source: KeySource,
     /// Settled requests.
     pub requests: u64,
+    /// Of them, those whose model has no known price.
+    pub unpriced: u64,
     /// Tokens.
     pub input: u64,
     /// Tokens.
@@ -240,7 +294,61 @@ pub struct DayRow {
     pub cache_write: u64,
     /// Of `output`.
     pub reasoning: u64,
+    /// Of `input`.
+    pub audio_input: u64,
+    /// Of `output`.
+    pub audio_output: u64,
+    /// What they cost.
+    pub micro_usd: u64,
     /// Request rows up to this number are in the totals of their days; rows above are not.
+    pub through_seq: u64,
+}
+
+impl DayRow {
+    /// What the totals are of.
+    pub fn key(&self) -> (u64, &str, &str, KeySource) {
+        (self.day, &self.provider, &self.model, self.key_source)
+    }
+
+    /// The tokens by class.
+    pub const fn usage(&self) -> TokenUsage {
+        TokenUsage {
+            input: self.input,
+            output: self.output,
+            cached_input: self.cached_input,
+            cache_write: self.cache_write,
+            reasoning: self.reasoning,
+            audio_input: self.audio_input,
+            audio_output: self.audio_output,
+        }
+    }
+
+    /// Adds the numbers of other totals; what they are of stays. Saturates at what the platform carries exactly.
+    pub fn add(&mut self, other: &Self) {
+        let sums = [
+            (&mut self.requests, other.requests),
+            (&mut self.unpriced, other.unpriced),
+            (&mut self.input, other.input),
+            (&mut self.output, other.output),
+            (&mut self.cached_input, other.cached_input),
+            (&mut self.cache_write, other.cache_write),
+            (&mut self.reasoning, other.reasoning),
+            (&mut self.audio_input, other.audio_input),
+            (&mut self.audio_output, other.audio_output),
+            (&mut self.micro_usd, other.micro_usd),
+        ];
+        for (sum, more) in sums {
+            *sum = sum.saturating_add(more).min(super::MAX_SAFE);
+        }
+    }
+}
+
+/// How far the day totals reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The latest day that has totals.
+    pub day: u64,
+    /// Request rows up to this number are in them.
     pub through_seq: u64,
 }
 

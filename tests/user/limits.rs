@@ -2,7 +2,7 @@
 
 use behest::error::Code;
 use behest::user::command::{Begin, Command, Ending, Finish, Limits, Outcome, Progress, Refused, Reservation};
-use behest::user::refusal::Refusal;
+use behest::user::refusal::{Budget, Refusal};
 use behest::user::store::Status;
 use behest::user::{RETENTION_MS, Store, Write};
 
@@ -12,17 +12,17 @@ const MINUTE: u64 = 60_000;
 const DAY: u64 = 86_400_000;
 
 fn per_minute(limit: u64) -> Limits {
-    Limits { requests_per_minute: Some(limit), tokens_per_day: None }
+    Limits { requests_per_minute: Some(limit), ..Limits::default() }
 }
 
 fn per_day(limit: u64) -> Limits {
-    Limits { requests_per_minute: None, tokens_per_day: Some(limit) }
+    Limits { tokens_per_day: Some(limit), ..Limits::default() }
 }
 
 fn retry_after(refused: &Refused) -> u64 {
     match refused.refusal {
         Refusal::Rate { retry_after_ms, .. } => retry_after_ms,
-        Refusal::Quota { .. } => panic!("{refused:?}"),
+        _ => panic!("{refused:?}"),
     }
 }
 
@@ -57,7 +57,7 @@ fn a_limit_of_a_billion_keeps_only_the_last_minute() {
 #[test]
 fn the_six_headers() {
     let mut object = Object::new();
-    let limits = Limits { requests_per_minute: Some(3), tokens_per_day: Some(1_000) };
+    let limits = Limits { requests_per_minute: Some(3), tokens_per_day: Some(1_000), ..Limits::default() };
     object.begin(Begin { limits, ..begin("a") }, NOW).unwrap();
     let Ok(Outcome::Rate(rate)) = object.apply(Command::Limits(limits), NOW + 5) else { panic!() };
     assert_eq!((rate.limit_requests, rate.remaining_requests, rate.reset_requests_ms), (Some(3), Some(2), Some(MINUTE - 4)));
@@ -71,7 +71,7 @@ fn refusals_as_errors() {
     let rate = Refusal::Rate { scope: "user".to_owned(), limit: 3, retry_after_ms: 1_500 }.error();
     assert_eq!((rate.code(), rate.status()), (Code::RateLimited, 429));
     assert!(rate.headers().contains(&("retry-after", "2".to_owned())), "{:?}", rate.headers());
-    let quota = Refusal::Quota { scope: "user_tokens_per_day".to_owned(), limit: 10, used: 8, resets_at: 1_728_086_400 }.error();
+    let quota = Refusal::Quota { scope: Budget::UserTokensPerDay, limit: 10, used: 8, resets_at: 1_728_086_400 }.error();
     assert_eq!((quota.code(), quota.status()), (Code::QuotaExceeded, 402));
     let body = quota.body();
     assert!(body.contains(r#""details":{"limit":10,"resets_at":1728086400,"scope":"user_tokens_per_day","used":8}"#), "{body}");
@@ -107,7 +107,7 @@ fn what_a_budget_allows() {
                 assert_eq!(resets_at, (NOW / DAY + 1) * DAY / 1000);
                 used
             }
-            other @ Refusal::Rate { .. } => panic!("{other:?}"),
+            other => panic!("{other:?}"),
         });
         assert_eq!(got, expected, "limit {limit}, held {held}, {estimate:?}");
     }
@@ -136,7 +136,7 @@ fn history_is_part_of_the_prompt() {
     let reservation = object.begin(Begin { thread, ..begin("b") }, NOW).unwrap().reservation;
     let history =
         behest::api::estimate::message_tokens(&user_says("Hi")) + behest::api::estimate::message_tokens(&assistant_says("Hello!"));
-    assert_eq!(reservation, Reservation { seq: 2, reserved: 20 + history, input: 10 + history, max_output: None });
+    assert_eq!(reservation, Reservation { seq: 2, reserved: 20 + history, reserved_micro_usd: 0, input: 10 + history, max_output: None });
 }
 
 /// (ending, usage, progress) → charge, and whether it is a guess. Reserved are 10 and 10.
@@ -195,7 +195,7 @@ fn day_totals_are_written_now_and_then() {
     }
     let extra = object.store.written - 2_000;
     assert!((3..=5).contains(&extra), "{extra} rows of totals for 1,000 requests");
-    let day = object.store.last_day().unwrap().unwrap();
+    let [day] = object.store.days(0, 1 << 40).unwrap().try_into().unwrap();
     assert_eq!((day.requests, day.input, day.output), (day.through_seq, day.through_seq, day.through_seq));
 }
 
@@ -218,7 +218,7 @@ fn the_alarm_settles_prunes_and_goes_to_sleep() {
     assert_eq!(object.store.rows.requests.len(), 501);
     assert_eq!(object.expire(old + MINUTE), None);
     assert_eq!((object.store.rows.requests.len(), object.store.rows.alarm), (0, None));
-    let day = object.store.last_day().unwrap().unwrap();
+    let [day] = object.store.days(0, 1 << 40).unwrap().try_into().unwrap();
     assert_eq!((day.requests, day.input, day.output), (1_501, 1_510, 1_510), "totals outlive the rows");
     // Numbers go on behind those that are gone.
     assert_eq!(object.begin(begin("new"), old + MINUTE).unwrap().reservation.seq, 1_502);
@@ -266,6 +266,6 @@ fn writes_are_refused_like_sqlite_refuses_them() {
     let mut object = Object::new();
     object.begin(begin("a"), NOW).unwrap();
     let row = object.store.request(1).unwrap().unwrap();
-    object.store.commit(&[Write::InsertRequest(row)]).unwrap_err();
+    object.store.commit(&[Write::InsertRequest(Box::new(row))]).unwrap_err();
     object.store.commit(&[Write::SetAlarm(Some(1 << 53))]).unwrap_err();
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use behest::user::schema::{Bind, statements};
-use behest::user::store::{DayRow, RequestRow, Settlement, Status, ThreadRow, TurnRow};
+use behest::user::store::{Checkpoint, DayRow, RequestRow, Settlement, Status, ThreadRow, TurnRow};
 use behest::user::{Store, StoreError, Write};
 
 /// What the next commit does.
@@ -20,11 +20,21 @@ pub enum Fault {
     After,
 }
 
+/// The primary key of the day totals.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DayKey(u64, String, String, &'static str);
+
+impl From<&DayRow> for DayKey {
+    fn from(row: &DayRow) -> Self {
+        Self(row.day, row.provider.clone(), row.model.clone(), row.key_source.name())
+    }
+}
+
 /// All rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rows {
     pub requests: BTreeMap<u64, RequestRow>,
-    pub days: BTreeMap<u64, DayRow>,
+    pub days: BTreeMap<DayKey, DayRow>,
     pub threads: BTreeMap<String, ThreadRow>,
     pub turns: BTreeMap<(String, u64, u64), String>,
     pub alarm: Option<u64>,
@@ -57,12 +67,18 @@ impl Store for Memory {
     }
 
     fn day_sums(&self, after: u64, through: u64) -> Result<Vec<DayRow>, StoreError> {
-        let mut days: BTreeMap<u64, DayRow> = BTreeMap::new();
+        let mut days = BTreeMap::new();
         let range = self.rows.requests.range(after + 1..=through.max(after + 1));
         for row in range.map(|(_, row)| row).filter(|row| row.seq <= through && row.status != Status::Open) {
             let day = row.at / 86_400_000;
-            let sum = days.entry(day).or_insert(DayRow { day, ..DayRow::default() });
+            let (provider, model) = (row.provider.clone(), row.model_served.clone());
+            let fresh = DayRow { day, provider, model, key_source: row.key_source, ..DayRow::default() };
+            let sum: &mut DayRow = days.entry(DayKey::from(&fresh)).or_insert(fresh);
             sum.requests += 1;
+            sum.unpriced += u64::from(row.rates.is_none());
+            sum.micro_usd += row.micro_usd;
+            sum.audio_input += row.audio_input;
+            sum.audio_output += row.audio_output;
             sum.input += row.input.unwrap_or(0);
             sum.output += row.output.unwrap_or(0);
             sum.cached_input += row.cached_input;
@@ -72,12 +88,14 @@ impl Store for Memory {
         Ok(days.into_values().collect())
     }
 
-    fn last_day(&self) -> Result<Option<DayRow>, StoreError> {
-        Ok(self.rows.days.values().next_back().cloned())
+    fn checkpoint(&self) -> Result<Option<Checkpoint>, StoreError> {
+        let Some(day) = self.rows.days.values().next_back().map(|row| row.day) else { return Ok(None) };
+        let through_seq = self.rows.days.values().filter(|row| row.day == day).map(|row| row.through_seq).max();
+        Ok(through_seq.map(|through_seq| Checkpoint { day, through_seq }))
     }
 
-    fn day(&self, day: u64) -> Result<Option<DayRow>, StoreError> {
-        Ok(self.rows.days.get(&day).cloned())
+    fn days(&self, from: u64, through: u64) -> Result<Vec<DayRow>, StoreError> {
+        Ok(self.rows.days.values().filter(|row| (from..=through).contains(&row.day)).cloned().collect())
     }
 
     fn alarm(&self) -> Result<Option<u64>, StoreError> {
@@ -132,7 +150,7 @@ impl Rows {
     /// Does one write; says how many rows it cost.
     fn write(&mut self, write: &Write) -> u64 {
         match write {
-            Write::InsertRequest(row) => drop(self.requests.insert(row.seq, row.clone())),
+            Write::InsertRequest(row) => drop(self.requests.insert(row.seq, row.as_ref().clone())),
             Write::Progress { seq, usage } => {
                 if let Some(row) = self.requests.get_mut(seq).filter(|row| row.status == Status::Open) {
                     set_usage(row, *usage);
@@ -144,7 +162,7 @@ impl Rows {
                     row.stored = true;
                 }
             }
-            Write::PutDay(day) => drop(self.days.insert(day.day, day.clone())),
+            Write::PutDay(day) => drop(self.days.insert(DayKey::from(day), day.clone())),
             Write::PruneRequests { through } => self.requests.retain(|seq, _| seq > through),
             Write::PutThread(row) => drop(self.threads.insert(row.id.clone(), row.clone())),
             Write::PutTurn { thread, turn, pieces } => {
@@ -171,6 +189,7 @@ impl Rows {
         if let Some(row) = self.requests.get_mut(&settlement.seq).filter(|row| row.status == Status::Open) {
             set_usage(row, settlement.usage);
             row.status = settlement.status;
+            row.micro_usd = settlement.micro_usd;
             row.estimated = settlement.estimated;
             row.stored = settlement.stored;
             row.settled_at = Some(settlement.settled_at);
@@ -183,6 +202,7 @@ impl Rows {
 fn set_usage(row: &mut RequestRow, usage: behest::api::usage::TokenUsage) {
     (row.input, row.output) = (Some(usage.input), Some(usage.output));
     (row.cached_input, row.cache_write, row.reasoning) = (usage.cached_input, usage.cache_write, usage.reasoning);
+    (row.audio_input, row.audio_output) = (usage.audio_input, usage.audio_output);
 }
 
 /// The statements of the write must have a value per placeholder, and every value must fit the platform.

@@ -6,6 +6,7 @@ use behest::user::command::{
     Base, Begin, BeginThread, Begun, Command, Ending, Estimate, Expire, Finish, Finished, Limits, ListMessages, Outcome, Refused,
     ThreadFinish,
 };
+use behest::user::store::KeySource;
 use behest::user::{RETENTION_MS, User};
 use serde_json::value::RawValue;
 
@@ -77,7 +78,10 @@ pub fn begin(id: &str) -> Begin {
         session_id: "s".to_owned(),
         thread: None,
         model: "m".to_owned(),
+        model_served: "m-1".to_owned(),
         provider: "p".to_owned(),
+        key_source: KeySource::Byok,
+        rates: None,
         limits: Limits::default(),
         estimate: estimate(10, Some(10)),
         ttl_ms: 600_000,

@@ -11,7 +11,7 @@ use worker::{SqlStorage, SqlStorageValue, State};
 
 use crate::error::Result;
 use crate::user::schema::{self, Bind};
-use crate::user::store::{DayRow, RequestRow, ThreadRow, TurnRow};
+use crate::user::store::{Checkpoint, DayRow, RequestRow, ThreadRow, TurnRow};
 use crate::user::{Store, StoreError, Write};
 
 /// One user's rows.
@@ -109,12 +109,12 @@ impl Store for UserStore {
         self.query(schema::DAY_SUMS, &[after.into(), through.into()])
     }
 
-    fn last_day(&self) -> Rows<Option<DayRow>> {
-        self.first(schema::LAST_DAY, &[])
+    fn checkpoint(&self) -> Rows<Option<Checkpoint>> {
+        self.first(schema::CHECKPOINT, &[])
     }
 
-    fn day(&self, day: u64) -> Rows<Option<DayRow>> {
-        self.first(schema::DAY, &[day.into()])
+    fn days(&self, from: u64, through: u64) -> Rows<Vec<DayRow>> {
+        self.query(schema::DAYS, &[from.into(), through.into()])
     }
 
     fn alarm(&self) -> Rows<Option<u64>> {
@@ -175,7 +175,7 @@ fn run(sql: &SqlStorage, statements: &mut Vec<(&'static str, Vec<SqlStorageValue
 fn value(bind: &Bind) -> SqlStorageValue {
     match bind {
         Bind::Int(n) => SqlStorageValue::Integer(i64::try_from(*n).unwrap_or(i64::MAX).min((1 << 53) - 1)),
-        Bind::Text(text) => SqlStorageValue::from(*text),
+        Bind::Text(text) => SqlStorageValue::from(text.as_ref()),
         Bind::Null => SqlStorageValue::Null,
     }
 }

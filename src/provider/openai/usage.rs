@@ -29,6 +29,8 @@ pub(super) fn read(raw: &RawValue) -> Option<TokenUsage> {
         cached_input: detail(prompt_details, "cached_tokens").or_else(|| number(cache_hit)).unwrap_or(0),
         cache_write: detail(prompt_details, "cache_write_tokens").unwrap_or(0),
         reasoning: detail(completion_details, "reasoning_tokens").unwrap_or(0),
+        audio_input: detail(prompt_details, "audio_tokens").unwrap_or(0),
+        audio_output: detail(completion_details, "audio_tokens").unwrap_or(0),
     })
 }
 

@@ -10,7 +10,7 @@ use behest::user::turn::messages;
 use behest::user::{Store, User};
 
 use super::conversation::{body, word};
-use super::ledger::Verdict;
+use super::ledger::{Totals, Verdict};
 use super::{Flight, World};
 
 impl World {
@@ -20,9 +20,16 @@ impl World {
                 assert_eq!(retry_after_ms, expected, "retry after");
                 self.seen.refused_rate += 1;
             }
-            (Refusal::Quota { used, .. }, Verdict::OverBudget { used: expected }) => {
-                assert_eq!(used, expected, "used");
-                self.seen.refused_quota += 1;
+            (Refusal::Concurrency { .. }, Verdict::TooMany) => self.seen.refused_concurrency += 1,
+            (Refusal::Quota { scope, used, resets_at, .. }, Verdict::OverBudget { scope: expected, used: so_much, resets_at: then }) => {
+                assert_eq!((scope.name(), used, resets_at), (*expected, so_much, then));
+                *match *expected {
+                    "user_requests_per_day" => &mut self.seen.refused_requests,
+                    "user_tokens_per_day" => &mut self.seen.refused_tokens_day,
+                    "user_tokens_per_month" => &mut self.seen.refused_tokens_month,
+                    "user_usd_per_day" => &mut self.seen.refused_usd_day,
+                    _ => &mut self.seen.refused_usd_month,
+                } += 1;
             }
             other => panic!("refusal: {other:?}"),
         }
@@ -84,13 +91,14 @@ impl World {
 
     /// Checkpoints plus the rows behind them are what was charged, for every day.
     fn check_days(&mut self) {
-        let frontier = self.store.last_day().unwrap().map_or(0, |day| day.through_seq);
+        let frontier = self.store.checkpoint().unwrap().map_or(0, |checkpoint| checkpoint.through_seq);
         self.seen.checkpoints += u64::from(frontier > 0);
-        let mut days: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
+        let mut days = BTreeMap::new();
         let rows = self.store.day_sums(frontier, 1 << 52).unwrap();
         for row in self.store.rows.days.values().chain(&rows) {
-            let day = days.entry(row.day).or_default();
-            *day = (day.0 + row.requests, day.1 + row.input + row.output);
+            let key = (row.day, row.provider.clone(), row.model.clone(), row.key_source);
+            let day: &mut Totals = days.entry(key).or_default();
+            *day = day.plus(Totals { requests: row.requests, unpriced: row.unpriced, usage: row.usage(), micro_usd: row.micro_usd });
         }
         assert_eq!(days, self.ledger.days(), "day totals");
     }

@@ -3,6 +3,7 @@
 //! Always holds: the world knows which commit failed and whether it persisted, so the model knows what must be there. Every
 //! answer is checked when it comes, everything stored after every step. Absent on purpose: the seeds (`user_properties`).
 
+mod chance;
 mod checks;
 mod conversation;
 mod ledger;
@@ -12,6 +13,7 @@ use behest::api::usage::TokenUsage;
 use behest::error::{Code, Error};
 use behest::user::User;
 use behest::user::command::{Base, Begin, Command, Ending, Estimate, Expire, Finish, Finished, Limits, Outcome, Progress, ThreadId};
+use behest::user::store::KeySource;
 
 use crate::memory::{Fault, Memory};
 use conversation::{Conversations, Intent, tokens};
@@ -51,10 +53,9 @@ struct Flight {
 impl World {
     pub fn new(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let requests_per_minute = *rng.choice(&[None, Some(0), Some(1), Some(2), Some(3), Some(5), Some(10)]).unwrap();
-        let tokens_per_day = *rng.choice(&[None, Some(0), Some(100), Some(500), Some(2_000), Some(50_000)]).unwrap();
-        // Some minutes before a midnight, so that short schedules cross it.
-        let now = 20_000 * DAY - rng.u64(..600_000);
+        let limits = chance::limits(&mut rng);
+        // Some minutes before a midnight, so that short schedules cross it; every second one is the end of a month.
+        let now = rng.choice([20_000, 20_089]).unwrap() * DAY - rng.u64(..600_000);
         let store = Memory::default();
         let user = User::load(&store).unwrap();
         Self {
@@ -62,7 +63,7 @@ impl World {
             now,
             store,
             user,
-            limits: Limits { requests_per_minute, tokens_per_day },
+            limits,
             ledger: Ledger::default(),
             conversations: Conversations::default(),
             flights: Vec::new(),
@@ -82,7 +83,7 @@ impl World {
 
     /// A schedule for many requests: wide limits, and time that mostly creeps, so that day totals are written while requests run.
     pub fn busy(seed: u64) -> Self {
-        let limits = Limits { requests_per_minute: Some(100), tokens_per_day: Some(5_000_000) };
+        let limits = Limits { requests_per_minute: Some(100), tokens_per_day: Some(5_000_000), ..Limits::default() };
         Self { limits, slow: true, ..Self::new(seed) }
     }
 
@@ -133,7 +134,10 @@ impl World {
             session_id: "s".to_owned(),
             thread: intent.as_ref().map(Intent::begin),
             model: "m".to_owned(),
+            model_served: format!("m{}", self.rng.u8(..2)),
             provider: "p".to_owned(),
+            key_source: if self.rng.u8(..4) == 0 { KeySource::Platform } else { KeySource::Byok },
+            rates: chance::rates(&mut self.rng),
             limits: self.limits,
             estimate: Estimate {
                 input: self.rng.u64(1..100),
@@ -184,10 +188,16 @@ impl World {
                 self.seen.expired_by_begin += self.ledger.admit(&flight.begin, &verdict);
                 let request = &self.ledger.requests[&id];
                 assert_eq!((begun.reservation.seq, begun.reservation.reserved), (request.seq, request.held()));
-                assert_eq!(begun.reservation.max_output, request.max_output);
+                assert_eq!(
+                    (begun.reservation.max_output, begun.reservation.reserved_micro_usd),
+                    (request.max_output, request.held_micro_usd())
+                );
                 Self::check_upstream(&flight, &history, &begun);
                 flight.begun = Some((request.seq, begun.base));
                 self.seen.granted_less += u64::from(request.max_output.is_some());
+                let no_tokens = self.limits.tokens_per_day.or(self.limits.tokens_per_month).is_none();
+                self.seen.granted_less_usd += u64::from(request.max_output.is_some() && no_tokens);
+                self.seen.next_month += u64::from(request.at / DAY == 20_089);
                 self.seen.admitted += 1;
             }
             (Ok(Outcome::Refused(refused)), None) => {
@@ -211,7 +221,7 @@ impl World {
             _ => Some(format!("r{} so it is", self.flights[place].begin.request_id)),
         };
         let complete = reply.as_ref().is_some_and(|reply| !reply.is_empty()) && self.rng.bool();
-        let usage = TokenUsage { input: self.rng.u64(..120), output: self.rng.u64(..300), ..TokenUsage::default() };
+        let usage = chance::usage(&mut self.rng, 120, 300);
         let flight = &mut self.flights[place];
         let thread = flight.intent.as_ref().zip(base).map(|(intent, base)| intent.finish(base, reply.as_deref(), complete));
         let finish = Finish {
@@ -274,7 +284,7 @@ impl World {
     fn progress(&mut self) {
         let Some(place) = self.some_flight() else { return };
         let request_id = self.flights[place].begin.request_id.clone();
-        let usage = TokenUsage { input: self.rng.u64(..50), output: self.rng.u64(..200), ..TokenUsage::default() };
+        let usage = chance::usage(&mut self.rng, 50, 200);
         let open = self.ledger.requests.get(&request_id).is_some_and(|request| request.charge.is_none());
         let commits = self.store.commits;
         match self.apply(Command::Progress(Progress { request_id: request_id.clone(), usage })) {

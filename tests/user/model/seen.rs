@@ -5,7 +5,14 @@ pub struct Seen {
     pub admitted: u64,
     pub granted_less: u64,
     pub refused_rate: u64,
-    pub refused_quota: u64,
+    pub refused_concurrency: u64,
+    pub refused_requests: u64,
+    pub refused_tokens_day: u64,
+    pub refused_tokens_month: u64,
+    pub refused_usd_day: u64,
+    pub refused_usd_month: u64,
+    pub granted_less_usd: u64,
+    pub next_month: u64,
     pub repeated_begin: u64,
     pub conflict: u64,
     pub progressed: u64,
@@ -26,12 +33,19 @@ pub struct Seen {
 }
 
 impl Seen {
-    fn counts(&mut self) -> [(&'static str, &mut u64); 19] {
+    fn counts(&mut self) -> [(&'static str, &mut u64); 26] {
         [
             ("admitted", &mut self.admitted),
             ("granted_less", &mut self.granted_less),
             ("refused_rate", &mut self.refused_rate),
-            ("refused_quota", &mut self.refused_quota),
+            ("refused_concurrency", &mut self.refused_concurrency),
+            ("refused_requests", &mut self.refused_requests),
+            ("refused_tokens_day", &mut self.refused_tokens_day),
+            ("refused_tokens_month", &mut self.refused_tokens_month),
+            ("refused_usd_day", &mut self.refused_usd_day),
+            ("refused_usd_month", &mut self.refused_usd_month),
+            ("granted_less_usd", &mut self.granted_less_usd),
+            ("next_month", &mut self.next_month),
             ("repeated_begin", &mut self.repeated_begin),
             ("conflict", &mut self.conflict),
             ("progressed", &mut self.progressed),
