@@ -25,3 +25,4 @@ mod snapshots;
 mod source;
 mod threads;
 mod upstream;
+mod usage;
