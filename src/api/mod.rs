@@ -2,6 +2,9 @@
 
 pub mod chat;
 pub mod estimate;
+pub mod limits;
 pub mod models;
 pub mod ratelimit;
+pub mod report;
 pub mod usage;
+pub mod window;

@@ -3,6 +3,7 @@
 //! Always holds: a snapshot is complete and consistent; secrets in it are sealed. The Project object owns it,
 //! KV carries it to the isolates. Absent on purpose: how it is stored or fetched (`project`, `edge::snapshots`).
 
+pub mod limits;
 pub mod model;
 pub mod number;
 pub mod patch;

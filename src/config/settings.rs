@@ -12,7 +12,6 @@ use crate::auth::mint::{MAX_TTL_S, MIN_TTL_S};
 use crate::config::number::{Count, Usd};
 use crate::cors::Origins;
 use crate::error::{Error, Result};
-use crate::user::command;
 
 /// Requests per minute of a project when its settings name none (contract section 7).
 pub const PROJECT_RPM: u64 = 60;
@@ -95,32 +94,6 @@ pub struct Limits {
     pub user_usd_per_month: Option<Usd>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project_usd_per_day: Option<Usd>,
-}
-
-impl Limits {
-    /// Requests a user may make per minute: max(3, project / 10) unless set.
-    pub fn user_rpm(&self) -> u64 {
-        let project = self.project_rpm.map_or(PROJECT_RPM, Count::get);
-        self.user_rpm.map_or((project / 10).max(3), Count::get)
-    }
-
-    /// Tokens a user may spend per day.
-    pub fn user_tokens_per_day(&self) -> u64 {
-        self.user_tokens_per_day.map_or(USER_TOKENS_PER_DAY, Count::get)
-    }
-
-    /// All limits of a user.
-    pub fn of_user(&self) -> command::Limits {
-        command::Limits {
-            requests_per_minute: Some(self.user_rpm()),
-            requests_per_day: self.user_requests_per_day.map(Count::get),
-            concurrency: self.user_concurrency.map(Count::get),
-            tokens_per_day: Some(self.user_tokens_per_day()),
-            tokens_per_month: self.user_tokens_per_month.map(Count::get),
-            micro_usd_per_day: self.user_usd_per_day.map(|usd| usd.0),
-            micro_usd_per_month: self.user_usd_per_month.map(|usd| usd.0),
-        }
-    }
 }
 
 /// How models find providers.

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use crate::auth::bearer::Credential;
 use crate::auth::mint::is_header_id;
 use crate::auth::token::{self, Principal};
+use crate::config::limits::Named;
 use crate::cors;
 use crate::edge::clock;
 use crate::edge::deployment::Deployment;
@@ -40,9 +41,19 @@ impl Caller {
         &self.principal.claims.pid
     }
 
+    /// The limits that hold for this user now, and who set them.
+    pub fn named_limits(&self) -> Named<'_> {
+        Named::of(&self.project.snapshot.settings.limits)
+    }
+
     /// The limits that hold for this user now.
     pub fn limits(&self) -> Limits {
-        self.project.snapshot.settings.limits.of_user()
+        self.named_limits().limits()
+    }
+
+    /// The tier that the token names.
+    pub fn tier(&self) -> Option<&str> {
+        self.principal.claims.tier.as_deref()
     }
 
     /// The user's id.

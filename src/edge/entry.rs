@@ -14,7 +14,7 @@ use crate::edge::answer::{Answer, Body, Facts};
 use crate::edge::caller::Caller;
 use crate::edge::deployment::{self, Deployment};
 use crate::edge::inbound::Inbound;
-use crate::edge::{admin, chat, clock, isolate, log, mint, models, objects, random, threads};
+use crate::edge::{admin, chat, clock, isolate, log, mint, models, objects, random, threads, usage};
 use crate::error::{Error, Result};
 use crate::route::{self, Door, Match, Route};
 use crate::user::{Command, Outcome};
@@ -79,6 +79,7 @@ async fn user(
         Route::Chat => chat::serve(inbound, context, deployment, caller, facts).await,
         Route::Models => Ok(models::list(caller)),
         Route::Model { id } => models::one(caller, &id),
+        Route::Usage | Route::Billing | Route::Limits => usage::serve(inbound, caller, &route).await,
         route => threads::serve(inbound, caller, route).await,
     };
     if !deployment.unmetered && !facts.iter().any(|(name, _)| name.starts_with("x-ratelimit-")) {

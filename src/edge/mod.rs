@@ -27,3 +27,4 @@ mod snapshots;
 mod source;
 mod threads;
 mod upstream;
+mod usage;

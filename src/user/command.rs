@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::refusal::Refusal;
+use super::report::{Cell, Standing, UsageQuery};
 use super::store::KeySource;
 use crate::api::usage::TokenUsage;
 use crate::price::Rates;
@@ -24,6 +25,10 @@ pub enum Command {
     Finish(Finish),
     /// The caller's limits and what is left of them. Answer: `Rate`.
     Limits(Limits),
+    /// What is lost of each limit. Answer: `Standing`.
+    Standing,
+    /// What was used in a window. Answer: `Usage`.
+    Usage(UsageQuery),
     /// A page of threads, newest first. Answer: `Threads`.
     ListThreads(ListThreads),
     /// One thread. Answer: `Thread`.
@@ -57,6 +62,10 @@ pub enum Outcome {
     Finished(Finished),
     /// The limits now.
     Rate(RateSnapshot),
+    /// What is lost of each limit now.
+    Standing(Standing),
+    /// Sums by step, provider, model and key source, in this order.
+    Usage(Vec<Cell>),
     /// A page of threads.
     Threads {
         /// Newest first by the last message.

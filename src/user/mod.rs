@@ -25,9 +25,11 @@ mod message;
 mod rate;
 pub mod reconcile;
 pub mod refusal;
+pub mod report;
 pub mod schema;
 pub mod store;
 mod threads;
+mod totals;
 pub mod turn;
 
 pub use command::{Command, Outcome};
@@ -138,6 +140,8 @@ impl User {
             Command::Progress(progress) => self.progress(store, &progress),
             Command::Finish(finish) => self.finish(store, &finish, now),
             Command::Limits(limits) => Ok(Outcome::Rate(self.snapshot(&limits, now))),
+            Command::Standing => Ok(Outcome::Standing(self.standing(now))),
+            Command::Usage(query) => Ok(Outcome::Usage(report::usage(store, query)?)),
             Command::ListThreads(list) => threads::list(store, &list),
             Command::GetThread(thread) => threads::get(store, &thread.id),
             Command::Messages(list) => threads::messages(store, &list),

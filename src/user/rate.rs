@@ -35,7 +35,7 @@ pub(super) fn remember(recent: &mut VecDeque<Recent>, row: &RequestRow) {
 
 impl User {
     /// Requests that count at `now`.
-    fn counted(&self, now: u64) -> usize {
+    pub(super) fn counted(&self, now: u64) -> usize {
         self.recent.len() - self.recent.partition_point(|request| !counts(request.at, now))
     }
 
@@ -92,9 +92,14 @@ impl User {
     /// The sliding window.
     fn minute(&self, limits: &Limits, now: u64) -> Option<Window> {
         let limit = limits.requests_per_minute?;
-        let counted = self.counted(self.clock(now)) as u64;
-        let reset_ms = if counted > 0 { (self.newest_at + WINDOW_MS + 1).saturating_sub(now) } else { 0 };
-        Some(Window { limit, remaining: limit.saturating_sub(counted), reset_ms })
+        let clock = self.clock(now);
+        let remaining = limit.saturating_sub(self.counted(clock) as u64);
+        Some(Window { limit, remaining, reset_ms: self.minute_resets(clock).saturating_sub(now) })
+    }
+
+    /// When all requests of the sliding window have left it, epoch ms; 0 if there are none.
+    pub(super) fn minute_resets(&self, now: u64) -> u64 {
+        if self.counted(now) > 0 { self.newest_at + WINDOW_MS + 1 } else { 0 }
     }
 }
 

@@ -9,6 +9,16 @@ use std::borrow::Cow;
 use super::store::{DayRow, RequestRow, Settlement, ThreadRow, Write};
 use crate::api::usage::TokenUsage;
 
+/// What is summed of request rows.
+macro_rules! sums {
+    () => {
+        ", provider, model_served AS model, key_source, COUNT(*) AS requests, SUM(rates IS NULL) AS unpriced, \
+         SUM(COALESCE(input, 0)) AS input, SUM(COALESCE(output, 0)) AS output, SUM(cached_input) AS cached_input, \
+         SUM(cache_write) AS cache_write, SUM(reasoning) AS reasoning, SUM(audio_input) AS audio_input, \
+         SUM(audio_output) AS audio_output, SUM(micro_usd) AS micro_usd, 0 AS through_seq FROM requests "
+    };
+}
+
 /// Run each when the object starts.
 pub const SCHEMA: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS requests (\
@@ -43,11 +53,17 @@ pub const REQUEST_AFTER: &str = "SELECT * FROM requests WHERE seq > ? ORDER BY s
 /// `Store::prunable`: limit, before → one row `{seq}`, null if there is none.
 pub const PRUNABLE: &str = "SELECT MAX(seq) AS seq FROM (SELECT seq, at FROM requests ORDER BY seq LIMIT ?) WHERE at < ?";
 /// `Store::day_sums`: after, through → `DayRow`s.
-pub const DAY_SUMS: &str = "SELECT at / 86400000 AS day, provider, model_served AS model, key_source, COUNT(*) AS requests, \
-     SUM(rates IS NULL) AS unpriced, SUM(COALESCE(input, 0)) AS input, SUM(COALESCE(output, 0)) AS output, \
-     SUM(cached_input) AS cached_input, SUM(cache_write) AS cache_write, SUM(reasoning) AS reasoning, \
-     SUM(audio_input) AS audio_input, SUM(audio_output) AS audio_output, SUM(micro_usd) AS micro_usd, 0 AS through_seq \
-     FROM requests WHERE seq > ? AND seq <= ? AND status <> 'open' GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4";
+pub const DAY_SUMS: &str = concat!(
+    "SELECT at / 86400000 AS day",
+    sums!(),
+    "WHERE seq > ? AND seq <= ? AND status <> 'open' GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
+);
+/// `Store::sums`: step, from, to → `DayRow`s. The cast: numbers are bound as floats.
+pub const SUMS: &str = concat!(
+    "SELECT at / CAST(? AS INTEGER) AS day",
+    sums!(),
+    "WHERE at >= ? AND at < ? AND status <> 'open' GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
+);
 /// `Store::checkpoint`: → a `Checkpoint` or none.
 pub const CHECKPOINT: &str = "SELECT day, MAX(through_seq) AS through_seq FROM days WHERE day = (SELECT MAX(day) FROM days) GROUP BY day";
 /// `Store::days`: from, through → `DayRow`s.

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::api::usage::TokenUsage;
 use crate::price::Rates;
 
+pub use super::totals::{Checkpoint, DayRow};
+
 /// The durable side. Synchronous: that is what `SQLite` in a Durable Object is.
 pub trait Store {
     /// Request rows with a lower number than `seq`, highest first, at most `limit`.
@@ -24,6 +26,9 @@ pub trait Store {
     /// Sums of the settled request rows with `after < seq <= through`, per UTC day of their begin, provider, model and key
     /// source, in this order. `through_seq` is 0 in them.
     fn day_sums(&self, after: u64, through: u64) -> Result<Vec<DayRow>, StoreError>;
+    /// Sums of the settled request rows with `from <= at < to` (epoch ms), per step of their begin, provider, model and key
+    /// source. `day` in them is the number of the step, `at / step`, and `through_seq` is 0.
+    fn sums(&self, from: u64, to: u64, step: u64) -> Result<Vec<DayRow>, StoreError>;
     /// How far the day totals reach; `None` if there are none.
     fn checkpoint(&self) -> Result<Option<Checkpoint>, StoreError>;
     /// The day totals with `from <= day <= through`, in the same order.
@@ -267,89 +272,6 @@ pub struct Settlement {
     pub ttft_ms: Option<u64>,
     /// To the end, ms.
     pub duration_ms: Option<u64>,
-}
-
-/// Totals of one UTC day, provider, model and key source, over the settled requests up to a number. They outlive the request rows.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DayRow {
-    /// Days since the epoch.
-    pub day: u64,
-    /// The provider asked.
-    pub provider: String,
-    /// The model served.
-    pub model: String,
-    /// Whose credential.
-    pub key_source: KeySource,
-    /// Settled requests.
-    pub requests: u64,
-    /// Of them, those whose model has no known price.
-    pub unpriced: u64,
-    /// Tokens.
-    pub input: u64,
-    /// Tokens.
-    pub output: u64,
-    /// Of `input`.
-    pub cached_input: u64,
-    /// Of `input`.
-    pub cache_write: u64,
-    /// Of `output`.
-    pub reasoning: u64,
-    /// Of `input`.
-    pub audio_input: u64,
-    /// Of `output`.
-    pub audio_output: u64,
-    /// What they cost.
-    pub micro_usd: u64,
-    /// Request rows up to this number are in the totals of their days; rows above are not.
-    pub through_seq: u64,
-}
-
-impl DayRow {
-    /// What the totals are of.
-    pub fn key(&self) -> (u64, &str, &str, KeySource) {
-        (self.day, &self.provider, &self.model, self.key_source)
-    }
-
-    /// The tokens by class.
-    pub const fn usage(&self) -> TokenUsage {
-        TokenUsage {
-            input: self.input,
-            output: self.output,
-            cached_input: self.cached_input,
-            cache_write: self.cache_write,
-            reasoning: self.reasoning,
-            audio_input: self.audio_input,
-            audio_output: self.audio_output,
-        }
-    }
-
-    /// Adds the numbers of other totals; what they are of stays. Saturates at what the platform carries exactly.
-    pub fn add(&mut self, other: &Self) {
-        let sums = [
-            (&mut self.requests, other.requests),
-            (&mut self.unpriced, other.unpriced),
-            (&mut self.input, other.input),
-            (&mut self.output, other.output),
-            (&mut self.cached_input, other.cached_input),
-            (&mut self.cache_write, other.cache_write),
-            (&mut self.reasoning, other.reasoning),
-            (&mut self.audio_input, other.audio_input),
-            (&mut self.audio_output, other.audio_output),
-            (&mut self.micro_usd, other.micro_usd),
-        ];
-        for (sum, more) in sums {
-            *sum = sum.saturating_add(more).min(super::MAX_SAFE);
-        }
-    }
-}
-
-/// How far the day totals reach.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Checkpoint {
-    /// The latest day that has totals.
-    pub day: u64,
-    /// Request rows up to this number are in them.
-    pub through_seq: u64,
 }
 
 /// One thread.

@@ -4,6 +4,7 @@ use behest::user::command::{
     Base, Begin, Begun, Command, Expire, Finish, Limits, ListMessages, ListThreads, Outcome, PatchThread, Progress, RateSnapshot,
     Reservation, ThreadId,
 };
+use behest::user::report::UsageQuery;
 
 use crate::words::{begin, finish, raw, to_thread, turn, usage};
 
@@ -19,13 +20,15 @@ fn id() -> String {
 fn every_command_arrives_as_it_was_sent() {
     let messages = vec![raw(ODD), raw(ODD)];
     let thread_finish = turn("t", BASE, &messages, Some(ODD));
-    let commands: [(Command, usize); 12] = [
+    let commands: [(Command, usize); 14] = [
         (Command::Begin(Begin { thread: Some(to_thread("t", &messages)), ..begin("r") }), 2),
         (Command::Begin(begin("r")), 0),
         (Command::Progress(Progress { request_id: "r".to_owned(), usage: usage(1, 2) }), 0),
         (Command::Finish(Finish { thread: Some(thread_finish), ..finish("r", 1) }), 3),
         (Command::Finish(finish("r", 1)), 0),
         (Command::Limits(Limits { requests_per_minute: Some(1), micro_usd_per_month: Some(2), ..Limits::default() }), 0),
+        (Command::Standing, 0),
+        (Command::Usage(UsageQuery { from: 1, to: 2, step: Some(3) }), 0),
         (Command::ListThreads(ListThreads { limit: Some(2), before: Some(id()) }), 0),
         (Command::GetThread(ThreadId { id: id() }), 0),
         (Command::Messages(ListMessages { thread: id(), limit: Some(1), before: None }), 0),

@@ -67,25 +67,12 @@ impl Store for Memory {
     }
 
     fn day_sums(&self, after: u64, through: u64) -> Result<Vec<DayRow>, StoreError> {
-        let mut days = BTreeMap::new();
         let range = self.rows.requests.range(after + 1..=through.max(after + 1));
-        for row in range.map(|(_, row)| row).filter(|row| row.seq <= through && row.status != Status::Open) {
-            let day = row.at / 86_400_000;
-            let (provider, model) = (row.provider.clone(), row.model_served.clone());
-            let fresh = DayRow { day, provider, model, key_source: row.key_source, ..DayRow::default() };
-            let sum: &mut DayRow = days.entry(DayKey::from(&fresh)).or_insert(fresh);
-            sum.requests += 1;
-            sum.unpriced += u64::from(row.rates.is_none());
-            sum.micro_usd += row.micro_usd;
-            sum.audio_input += row.audio_input;
-            sum.audio_output += row.audio_output;
-            sum.input += row.input.unwrap_or(0);
-            sum.output += row.output.unwrap_or(0);
-            sum.cached_input += row.cached_input;
-            sum.cache_write += row.cache_write;
-            sum.reasoning += row.reasoning;
-        }
-        Ok(days.into_values().collect())
+        Ok(sums(range.map(|(_, row)| row).filter(|row| row.seq <= through), 86_400_000))
+    }
+
+    fn sums(&self, from: u64, to: u64, step: u64) -> Result<Vec<DayRow>, StoreError> {
+        Ok(sums(self.rows.requests.values().filter(|row| (from..to).contains(&row.at)), step))
     }
 
     fn checkpoint(&self) -> Result<Option<Checkpoint>, StoreError> {
@@ -133,6 +120,26 @@ impl Store for Memory {
         self.commits += 1;
         if fault == Fault::After { Err(StoreError("fault after".to_owned())) } else { Ok(()) }
     }
+}
+
+fn sums<'a>(rows: impl Iterator<Item = &'a RequestRow>, step: u64) -> Vec<DayRow> {
+    let mut days = BTreeMap::new();
+    for row in rows.filter(|row| row.status != Status::Open) {
+        let (provider, model) = (row.provider.clone(), row.model_served.clone());
+        let fresh = DayRow { day: row.at / step, provider, model, key_source: row.key_source, ..DayRow::default() };
+        let sum: &mut DayRow = days.entry(DayKey::from(&fresh)).or_insert(fresh);
+        sum.requests += 1;
+        sum.unpriced += u64::from(row.rates.is_none());
+        sum.micro_usd += row.micro_usd;
+        sum.audio_input += row.audio_input;
+        sum.audio_output += row.audio_output;
+        sum.input += row.input.unwrap_or(0);
+        sum.output += row.output.unwrap_or(0);
+        sum.cached_input += row.cached_input;
+        sum.cache_write += row.cache_write;
+        sum.reasoning += row.reasoning;
+    }
+    days.into_values().collect()
 }
 
 impl Rows {

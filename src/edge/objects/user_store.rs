@@ -109,6 +109,10 @@ impl Store for UserStore {
         self.query(schema::DAY_SUMS, &[after.into(), through.into()])
     }
 
+    fn sums(&self, from: u64, to: u64, step: u64) -> Rows<Vec<DayRow>> {
+        self.query(schema::SUMS, &[step.into(), from.into(), to.into()])
+    }
+
     fn checkpoint(&self) -> Rows<Option<Checkpoint>> {
         self.first(schema::CHECKPOINT, &[])
     }

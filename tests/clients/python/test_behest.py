@@ -5,6 +5,7 @@ It mints at the start of each call, splits events on LF LF only, parses every `d
 
 import time
 import uuid
+from datetime import datetime, timedelta, timezone
 
 import httpx
 import pytest
@@ -77,10 +78,21 @@ def test_threads(scene, behest):
     assert (caught.value.status, caught.value.code) == (404, "not_found")
 
 
-def test_usage_is_not_there_yet(behest):
-    with pytest.raises(BehestError) as caught:
-        behest.usage.get(granularity="day")
-    assert (caught.value.status, caught.value.code) == (404, "not_supported")
+def test_usage(behest):
+    assert behest.usage.get(granularity="day")["totals"]["requests"] == 0
+    behest.chat.completions.create(model="m", messages=messages("hello"))
+    # The SDK sends `+00:00` as it is, so that it arrives as a space.
+    now = datetime.now(timezone.utc)
+    window = {"from_": now - timedelta(hours=1), "to": now + timedelta(hours=1), "granularity": "hour"}
+    deadline = time.monotonic() + 5
+    # A request is settled after its answer, so it may be missing for a moment.
+    while (used := behest.usage.get(**window))["totals"]["requests"] == 0 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert used["totals"]["requests"] == 1
+    assert used["totals"]["tokens"] == sum(step["tokens"] for step in used["breakdown"]) > 0
+    assert used["totals"]["cost_usd"] >= 0
+    with pytest.raises(BehestBadRequestError):
+        behest.usage.get(granularity="fortnight")
 
 
 def test_a_wrong_key_is_an_auth_error(scene):

@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use behest::user::command::{Begun, Command, Outcome};
 use behest::user::refusal::Refusal;
+use behest::user::report::UsageQuery;
 use behest::user::turn::messages;
 use behest::user::{Store, User};
 
 use super::conversation::{body, word};
-use super::ledger::{Totals, Verdict};
+use super::ledger::{Account, DAY, Totals, Verdict};
 use super::{Flight, World};
 
 impl World {
@@ -101,5 +102,23 @@ impl World {
             *day = day.plus(Totals { requests: row.requests, unpriced: row.unpriced, usage: row.usage(), micro_usd: row.micro_usd });
         }
         assert_eq!(days, self.ledger.days(), "day totals");
+        self.check_usage(&days);
+    }
+
+    /// What the user is told of the days is the same, whether their rows are there or not.
+    fn check_usage(&mut self, days: &BTreeMap<Account, Totals>) {
+        let query = UsageQuery { from: 0, to: self.now + DAY, step: Some(DAY) };
+        let cells = match self.user.clone().apply(&mut self.store, Command::Usage(query), self.now) {
+            Ok(Outcome::Usage(cells)) => cells,
+            other => panic!("usage: {other:?}"),
+        };
+        let told: BTreeMap<Account, Totals> = cells
+            .into_iter()
+            .map(|cell| {
+                let totals = Totals { requests: cell.requests, unpriced: cell.unpriced, usage: cell.usage, micro_usd: cell.micro_usd };
+                ((cell.at / DAY, cell.provider, cell.model, cell.key_source), totals)
+            })
+            .collect();
+        assert_eq!(&told, days, "usage");
     }
 }

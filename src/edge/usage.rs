@@ -1,0 +1,56 @@
+//! What a user has used and may use: `GET /v1/usage`, `/v1/billing/usage` and `/v1/limits`. Contract section 5.
+//!
+//! Always holds: the object that is asked is the caller's own, whatever the query says of users.
+
+use crate::api::window::{Granularity, Window};
+use crate::api::{limits, report};
+use crate::edge::answer::Answer;
+use crate::edge::caller::Caller;
+use crate::edge::inbound::Inbound;
+use crate::edge::objects;
+use crate::error::{Error, Result};
+use crate::route::Route;
+use crate::user::report::{Cell, UsageQuery};
+use crate::user::{Command, Outcome};
+
+/// Serves one of the routes.
+pub async fn serve(inbound: &Inbound, caller: &Caller, route: &Route) -> Result<Answer> {
+    let value = match route {
+        Route::Usage => {
+            let (window, granularity) = (window(inbound)?, Granularity::parse(inbound.parameter("granularity"))?);
+            window.check_steps(granularity)?;
+            report::usage(window, granularity, &cells(inbound, caller, window, Some(granularity.ms())).await?)
+        }
+        Route::Billing => {
+            let window = window(inbound)?;
+            report::billing(caller.project_id(), window, &cells(inbound, caller, window, None).await?)
+        }
+        _ => match ask(inbound, caller, &Command::Standing).await? {
+            Outcome::Standing(standing) => limits::view(&caller.named_limits(), caller.tier(), &standing),
+            _ => return Err(something_else()),
+        },
+    };
+    Ok(Answer::json(200, &value))
+}
+
+fn window(inbound: &Inbound) -> Result<Window> {
+    Window::parse(inbound.parameter("from"), inbound.parameter("to"), inbound.arrived_ms)
+}
+
+async fn cells(inbound: &Inbound, caller: &Caller, window: Window, step: Option<u64>) -> Result<Vec<Cell>> {
+    let query = UsageQuery { from: window.from, to: window.to, step };
+    match ask(inbound, caller, &Command::Usage(query)).await? {
+        Outcome::Usage(cells) => Ok(cells),
+        _ => Err(something_else()),
+    }
+}
+
+async fn ask(inbound: &Inbound, caller: &Caller, command: &Command) -> Result<Outcome> {
+    let (outcome, rows) = objects::user(&inbound.env, caller.project_id(), caller.uid(), command).await?;
+    inbound.costs.object_call(rows);
+    Ok(outcome)
+}
+
+fn something_else() -> Error {
+    Error::server("the user object answered something else")
+}
