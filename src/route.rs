@@ -37,6 +37,11 @@ pub enum Route {
     Provider { id: String, name: String },
     PutProvider { id: String, name: String },
     DeleteProvider { id: String, name: String },
+    ListTiers { id: String },
+    Tier { id: String, name: String },
+    PutTier { id: String, name: String },
+    DeleteTier { id: String, name: String },
+    ResolvedTier { id: String, name: String },
     EraseUser { id: String, uid: String },
 }
 
@@ -98,6 +103,11 @@ const TABLE: &[(&str, &str, Door, Make)] = &[
     ("GET", "/v1/projects/*/providers/*", Door::Admin, |[id, name]| Route::Provider { id, name }),
     ("PUT", "/v1/projects/*/providers/*", Door::Admin, |[id, name]| Route::PutProvider { id, name }),
     ("DELETE", "/v1/projects/*/providers/*", Door::Admin, |[id, name]| Route::DeleteProvider { id, name }),
+    ("GET", "/v1/projects/*/tiers", Door::Admin, |[id, _]| Route::ListTiers { id }),
+    ("GET", "/v1/projects/*/tiers/*", Door::Admin, |[id, name]| Route::Tier { id, name }),
+    ("PUT", "/v1/projects/*/tiers/*", Door::Admin, |[id, name]| Route::PutTier { id, name }),
+    ("DELETE", "/v1/projects/*/tiers/*", Door::Admin, |[id, name]| Route::DeleteTier { id, name }),
+    ("GET", "/v1/projects/*/tiers/*/resolved", Door::Admin, |[id, name]| Route::ResolvedTier { id, name }),
     ("DELETE", "/v1/projects/*/users/*", Door::Admin, |[id, uid]| Route::EraseUser { id, uid }),
 ];
 
@@ -188,6 +198,7 @@ mod tests {
             ("GET", "/v1/threads/x/messages", Route::Messages { id: id("x") }),
             ("DELETE", "/v1/projects/p/keys/k", Route::DeleteKey { id: id("p"), key: id("k") }),
             ("POST", "/v1/projects/p/keys/k/rotate", Route::RotateKey { id: id("p"), key: id("k") }),
+            ("GET", "/v1/projects/p/tiers/pro/resolved", Route::ResolvedTier { id: id("p"), name: id("pro") }),
             ("PUT", "/v1/projects/p/providers/openai", Route::PutProvider { id: id("p"), name: id("openai") }),
         ] {
             assert_eq!(parse(method, path).unwrap().route, expected, "{method} {path}");

@@ -13,7 +13,7 @@ pub fn view(named: &Named, tier: Option<&str>, standing: &Standing) -> Value {
     let row = |limit: Limit| {
         let (used, resets_at) = used(limit, standing);
         let (value, source) = named.get(limit);
-        let shown = |amount: u64| if limit.is_usd() { json!(dollars(amount)) } else { json!(amount) };
+        let shown = |amount: u64| shown(limit, amount);
         json!({
             "name": limit.name(),
             "limit": value.map(shown),
@@ -24,6 +24,20 @@ pub fn view(named: &Named, tier: Option<&str>, standing: &Standing) -> Value {
         })
     };
     json!({"object": "limits", "tier": tier, "limits": Limit::ALL.map(row)})
+}
+
+/// What `GET …/tiers/{name}/resolved` answers: the limits of a user whose token names the tier, and who set each.
+pub fn resolved(named: &Named, tier: &str) -> Value {
+    let row = |limit: Limit| {
+        let (value, source) = named.get(limit);
+        json!({"name": limit.name(), "limit": value.map(|value| shown(limit, value)), "source": source.map(Source::name)})
+    };
+    json!({"object": "tier.resolved", "name": tier, "limits": Limit::ALL.map(row)})
+}
+
+/// Dollars as dollars.
+fn shown(limit: Limit, amount: u64) -> Value {
+    if limit.is_usd() { json!(dollars(amount)) } else { json!(amount) }
 }
 
 /// What is lost of a limit, and when it is back, epoch ms.
@@ -42,6 +56,7 @@ const fn used(limit: Limit, standing: &Standing) -> (u64, Option<u64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::tier::Tiers;
 
     #[test]
     fn each_limit_says_what_is_left_and_who_set_it() {
@@ -54,7 +69,8 @@ mod tests {
             tokens_month: 9,
             ..Standing::default()
         };
-        let answer = view(&Named::of(&settings), None, &standing);
+        let tiers = Tiers::default();
+        let answer = view(&Named::of(&settings, &tiers, None), None, &standing);
         let row = |n: usize| answer["limits"][n].clone();
         assert_eq!(row(0), json!({"name": "user_rpm", "limit": 7, "used": 2, "remaining": 5, "resets_at": 61, "source": "project"}));
         assert_eq!(

@@ -127,15 +127,16 @@ fn ttl(value: &Value, terms: &Terms) -> Result<u64> {
     }
 }
 
+/// Whether a text may be a tier's name: 1–64 letters, digits, - or _.
+pub fn is_tier_name(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
 /// A tier by name; 1, 2 and 3 are the numbers older clients send for free, pro and max.
 fn tier(value: &Value) -> Result<Option<String>> {
     match value {
         Value::Null => Ok(None),
-        Value::String(name)
-            if (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') =>
-        {
-            Ok(Some(name.clone()))
-        }
+        Value::String(name) if is_tier_name(name) => Ok(Some(name.clone())),
         Value::Number(number) => match number.as_u64() {
             Some(1) => Ok(Some("free".to_owned())),
             Some(2) => Ok(Some("pro".to_owned())),

@@ -1,9 +1,11 @@
 //! Which limits hold for a user, and who set each.
 //!
-//! Always holds: what the project set comes before the contract's default (section 7); a limit that nobody set is off.
+//! Always holds: what is nearer to the user comes first: the tier that the token names, then the project's settings, then
+//! the contract's defaults (section 7). A limit that nobody set is off; a name that is no tier's sets nothing.
 
 use crate::config::number::Count;
 use crate::config::settings::{Limits, PROJECT_RPM, USER_TOKENS_PER_DAY};
+use crate::config::tier::{self, Tiers};
 use crate::user::command;
 
 /// A limit of a user, by its name in the settings less `user_`.
@@ -24,6 +26,8 @@ pub enum Limit {
 pub enum Source {
     /// Nobody: it is the contract's.
     Default,
+    /// The tier, built in or the project's own.
+    Tier,
     /// The project's settings.
     Project,
 }
@@ -33,6 +37,7 @@ impl Source {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Default => "default",
+            Self::Tier => "tier",
             Self::Project => "project",
         }
     }
@@ -88,17 +93,23 @@ impl Limit {
 #[derive(Clone, Copy, Debug)]
 pub struct Named<'a> {
     project: &'a Limits,
+    /// What the project says of the tier.
+    tier: Option<&'a Limits>,
+    built_in: Option<Limits>,
 }
 
 impl<'a> Named<'a> {
-    /// The limits in a project.
-    pub const fn of(project: &'a Limits) -> Self {
-        Self { project }
+    /// The limits in a project of a user whose token names a tier, or none.
+    pub fn of(project: &'a Limits, tiers: &'a Tiers, tier: Option<&str>) -> Self {
+        let own = tier.and_then(|name| tiers.get(name)).map(|tier| &tier.limits);
+        Self { project, tier: own, built_in: tier.and_then(tier::built_in) }
     }
 
     /// A limit (requests, tokens or micro-dollars) and who set it.
     pub fn get(&self, limit: Limit) -> (Option<u64>, Option<Source>) {
-        let set = limit.set_in(self.project).map(|value| (value, Source::Project));
+        let tiers = [self.tier, self.built_in.as_ref()].into_iter().flatten();
+        let by_tier = tiers.filter_map(|limits| limit.set_in(limits)).map(|value| (value, Source::Tier)).next();
+        let set = by_tier.or_else(|| limit.set_in(self.project).map(|value| (value, Source::Project)));
         set.or_else(|| limit.default_in(self.project).map(|value| (value, Source::Default))).unzip()
     }
 
@@ -114,5 +125,41 @@ impl<'a> Named<'a> {
             micro_usd_per_day: get(Limit::UsdPerDay),
             micro_usd_per_month: get(Limit::UsdPerMonth),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Source::{Default, Project, Tier};
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_nearest_to_the_user_comes_first() {
+        let project: Limits = serde_json::from_value(json!({"project_rpm": 200, "user_rpm": 7, "user_usd_per_day": 1.5})).unwrap();
+        let tiers: Tiers = serde_json::from_value(json!({
+            "team": {"limits": {"user_rpm": 33, "user_concurrency": 4}},
+            "pro": {"limits": {"user_requests_per_day": 5}},
+        }))
+        .unwrap();
+        let (rpm, usd, million) = ((Some(7), Some(Project)), (Some(1_500_000), Some(Project)), (Some(1_000_000), Some(Default)));
+        let off = (None, None);
+        let tier = |value| (Some(value), Some(Tier));
+        // Requests a minute, at once, a day; tokens a day; dollars a day.
+        for (name, expected) in [
+            (None, [rpm, off, off, million, usd]),
+            (Some("nobody-knows"), [rpm, off, off, million, usd]),
+            (Some("team"), [tier(33), tier(4), off, million, usd]),
+            (Some("free"), [tier(10), off, tier(100), tier(50_000), usd]),
+            (Some("pro"), [tier(60), off, tier(5), tier(2_000_000), usd]),
+            (Some("max"), [tier(300), off, tier(100_000), tier(20_000_000), usd]),
+        ] {
+            let named = Named::of(&project, &tiers, name);
+            let got = [Limit::Rpm, Limit::Concurrency, Limit::RequestsPerDay, Limit::TokensPerDay, Limit::UsdPerDay]
+                .map(|limit| named.get(limit));
+            assert_eq!(got, expected, "{name:?}");
+        }
+        let none: Limits = serde_json::from_value(json!({"project_rpm": 200})).unwrap();
+        assert_eq!(Named::of(&none, &tiers, None).limits().requests_per_minute, Some(20));
     }
 }

@@ -9,6 +9,7 @@ pub mod number;
 pub mod patch;
 pub mod provider;
 pub mod settings;
+pub mod tier;
 
 use std::collections::BTreeMap;
 
@@ -83,6 +84,9 @@ pub struct Snapshot {
     /// Providers by name.
     #[serde(default)]
     pub providers: BTreeMap<String, ProviderConfig>,
+    /// Tiers by name: its own, and what it changes of the built-in ones.
+    #[serde(default)]
+    pub tiers: tier::Tiers,
     /// API keys by id.
     #[serde(default)]
     pub keys: BTreeMap<String, KeyInfo>,

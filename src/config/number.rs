@@ -13,6 +13,11 @@ const MAX_SAFE: u64 = (1 << 53) - 1;
 pub struct Count(u64);
 
 impl Count {
+    /// A number of ours: positive and small.
+    pub(crate) const fn of(number: u64) -> Self {
+        Self(number)
+    }
+
     /// The number.
     pub const fn get(self) -> u64 {
         self.0

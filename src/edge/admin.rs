@@ -1,4 +1,4 @@
-//! The admin routes: projects, settings, API keys, providers. Contract section 9.
+//! The admin routes: projects, settings, API keys, providers; the rest is `tiers`. Contract section 9.
 //!
 //! Always holds: secrets are hashed or sealed here, before they reach an object; answers show the last four only.
 
@@ -11,7 +11,7 @@ use crate::config::{DEFAULT_TENANT, KeyInfo, Project, ProviderConfig, Snapshot, 
 use crate::edge::answer::Answer;
 use crate::edge::deployment::Deployment;
 use crate::edge::inbound::{Inbound, MAX_SMALL_BODY};
-use crate::edge::{clock, mint, objects, random, snapshots};
+use crate::edge::{clock, mint, objects, random, snapshots, tiers};
 use crate::error::{Code, Error, Result};
 use crate::project::Command;
 use crate::route::Route;
@@ -66,12 +66,12 @@ pub async fn serve(inbound: &mut Inbound, deployment: &Deployment, route: Route)
             objects::user(&inbound.env, &id, &uid, &user::Command::Erase).await?;
             Ok(Answer::empty(204))
         }
-        _ => Err(Error::server("not an admin route")),
+        route => tiers::serve(inbound, route).await,
     }
 }
 
 /// Asks the project's object; its new state is known here at once.
-async fn ask(inbound: &Inbound, id: &str, command: &Command) -> Result<Snapshot> {
+pub(super) async fn ask(inbound: &Inbound, id: &str, command: &Command) -> Result<Snapshot> {
     // Ids are ours: a made-up one must not make an object.
     if !is_project_id(id) {
         return Err(Error::new(Code::NotFound, "There is no such project."));
@@ -93,7 +93,7 @@ fn view(project: &Project) -> Value {
     json!({"object": "project", "id": project.id, "tenant_id": project.tenant_id, "slug": project.slug, "name": project.name, "status": project.status, "created_at": project.created_at})
 }
 
-fn list(data: &[Value]) -> Answer {
+pub(super) fn list(data: &[Value]) -> Answer {
     Answer::json(200, &json!({"object": "list", "data": data, "has_more": false}))
 }
 

@@ -43,7 +43,8 @@ impl Caller {
 
     /// The limits that hold for this user now, and who set them.
     pub fn named_limits(&self) -> Named<'_> {
-        Named::of(&self.project.snapshot.settings.limits)
+        let snapshot = &self.project.snapshot;
+        Named::of(&snapshot.settings.limits, &snapshot.tiers, self.tier())
     }
 
     /// The limits that hold for this user now.

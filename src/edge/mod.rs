@@ -26,5 +26,6 @@ mod settle;
 mod snapshots;
 mod source;
 mod threads;
+mod tiers;
 mod upstream;
 mod usage;

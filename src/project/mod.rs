@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::auth::api_key::StoredKey;
+use crate::auth::mint::is_tier_name;
+use crate::config::tier::{self, Tier, Tiers};
 use crate::config::{KeyInfo, Project, ProviderConfig, SNAPSHOT_VERSION, Settings, Snapshot, Status, key_kv_name, patch};
 use crate::error::{Code, Error, Result};
 
@@ -39,6 +41,8 @@ pub enum Command {
     DeleteKey { id: String },
     PutProvider { name: String, config: Box<ProviderConfig> },
     DeleteProvider { name: String },
+    PutTier { name: String, tier: Box<Tier> },
+    DeleteTier { name: String },
     Delete,
 }
 
@@ -71,8 +75,14 @@ impl State {
         if self.snapshot.is_some() {
             return Err(Error::new(Code::Conflict, "The project exists already."));
         }
-        let snapshot =
-            Snapshot { v: SNAPSHOT_VERSION, project, settings: Settings::default(), providers: BTreeMap::new(), keys: BTreeMap::new() };
+        let snapshot = Snapshot {
+            v: SNAPSHOT_VERSION,
+            project,
+            settings: Settings::default(),
+            providers: BTreeMap::new(),
+            tiers: BTreeMap::new(),
+            keys: BTreeMap::new(),
+        };
         self.publish(&snapshot)?;
         self.snapshot = Some(snapshot.clone());
         Ok((self, snapshot))
@@ -105,6 +115,10 @@ impl State {
             Command::DeleteProvider { name } => {
                 snapshot.providers.remove(&name).ok_or_else(|| not_found("provider"))?;
             }
+            Command::PutTier { name, tier } => put_tier(&mut snapshot.tiers, name, *tier)?,
+            Command::DeleteTier { name } => {
+                snapshot.tiers.remove(&name).ok_or_else(|| not_found("tier of the project's own"))?;
+            }
         }
         Ok(())
     }
@@ -129,6 +143,18 @@ impl State {
             self.outbox.insert(key_kv_name(&key.index), None);
         }
     }
+}
+
+fn put_tier(tiers: &mut Tiers, name: String, tier: Tier) -> Result<()> {
+    if !is_tier_name(&name) {
+        return Err(Error::invalid("name", "A tier's name has 1 to 64 letters, digits, - or _."));
+    }
+    let own = tiers.keys().filter(|name| !tier::is_built_in(name)).count();
+    if own >= tier::MAX_OWN && !tiers.contains_key(&name) && !tier::is_built_in(&name) {
+        return Err(Error::new(Code::Conflict, format!("The project has {own} tiers of its own, which is the most. Delete one first.")));
+    }
+    tiers.insert(name, tier);
+    Ok(())
 }
 
 fn merged(settings: &Settings, patch: Value) -> Result<Settings> {
@@ -204,6 +230,25 @@ mod tests {
     }
 
     #[test]
+    fn ten_tiers_of_ones_own_beside_the_built_in_ones() {
+        let put = |state: &State, name: &str| {
+            let tier = Box::new(Tier::from_value(json!({"limits": {"user_rpm": 30}})).unwrap());
+            state.apply(Command::PutTier { name: name.into(), tier })
+        };
+        let mut state = created();
+        for n in 0..10 {
+            state = put(&state, &format!("tier-{n}")).unwrap().0;
+        }
+        assert_eq!(put(&state, "one-more").unwrap_err().status(), 409);
+        assert_eq!(put(&state, "a b").unwrap_err().status(), 400);
+        state = put(&put(&state, "free").unwrap().0, "tier-3").unwrap().0;
+        let (state, snapshot) = state.apply(Command::DeleteTier { name: "tier-3".into() }).unwrap();
+        assert_eq!(snapshot.tiers.len(), 10);
+        assert_eq!(state.apply(Command::DeleteTier { name: "tier-3".into() }).unwrap_err().status(), 404);
+        put(&state, "one-more").unwrap();
+    }
+
+    #[test]
     fn rotation_leaves_the_old_key_its_overlap() {
         let (info, stored) = key("a");
         let (state, _) = created().apply(Command::AddKey { info, stored }).unwrap();
@@ -214,7 +259,7 @@ mod tests {
     }
 
     fn rpm(snapshot: &Snapshot) -> u64 {
-        crate::config::limits::Named::of(&snapshot.settings.limits).limits().requests_per_minute.unwrap()
+        crate::config::limits::Named::of(&snapshot.settings.limits, &snapshot.tiers, None).limits().requests_per_minute.unwrap()
     }
 
     #[test]
