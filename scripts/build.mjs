@@ -12,13 +12,16 @@ import { attempt, compiling, run } from "./run.mjs";
 import { findCargoTool, setup } from "./setup.mjs";
 import { dim, main, Problem, say, step } from "./terminal.mjs";
 
+const WASM = at("build", "index_bg.wasm");
+/** worker-build's own list: rustc's defaults and what wasm-bindgen's catch wrappers need; nothing newer than workerd knows. */
+const WASM_FEATURES = ["mutable-globals", "sign-ext", "nontrapping-float-to-int", "bulk-memory", "multivalue", "reference-types", "exception-handling"].map((name) => `--enable-${name}`);
 const SKIPPED = new Set(["dist", "node_modules"]);
 
 /** Both halves; answers whether anything had to be built. */
 export async function build() {
   const worker = await half("worker", ["src", "Cargo.toml", "Cargo.lock", "scripts/build.mjs"], await rustVersion(), at("build", "index.js"), buildWorker);
   const www = await half("www", ["www", "package-lock.json"], "", at("www", "dist", "index.html"), buildWww);
-  if (worker || www) say(dim(`  Wasm ${sizes(at("build", "index_bg.wasm"))}`));
+  if (worker || www) say(dim(`  Wasm ${sizes(WASM)}`));
   return worker || www;
 }
 
@@ -42,6 +45,7 @@ async function buildWorker() {
   });
   const builder = await tool("worker-build", lockedVersion("worker"));
   await step("build the Worker", (progress) => run(builder, ["--release"], { env, log: "build-worker", onLine: compiling(progress) }), "the first time about 2 minutes");
+  await step("leave the names out of the Wasm", () => run(npmTool("wasm-opt"), ["--strip-debug", ...WASM_FEATURES, WASM, "-o", WASM], { env, log: "strip-worker" }));
 }
 
 async function buildWww() {

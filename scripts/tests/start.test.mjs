@@ -37,15 +37,18 @@ async function started(port, env) {
   return gateway;
 }
 
-const answers = (port) => fetch(`http://127.0.0.1:${port}/healthz`, { signal: AbortSignal.timeout(2_000) }).then((answer) => answer.ok, () => false);
+const isFree = (port) => new Promise((resolve) => {
+  const server = createServer().once("error", () => resolve(false)).listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+});
 
-async function untilSilent(port) {
+/** Ended means that the next one may have the port, not only that nobody answers. */
+async function untilFree(port) {
   const deadline = Date.now() + 10_000;
   while (Date.now() < deadline) {
-    if (!(await answers(port))) return;
+    if (await isFree(port)) return;
     await sleep(100);
   }
-  assert.fail("the gateway still answers");
+  assert.fail("the gateway still has its port");
 }
 
 const freePort = () => new Promise((resolve) => {
@@ -83,7 +86,7 @@ test("first run: the two commands work when pasted, the link carries a token and
 
   gateway.child.kill("SIGTERM");
   assert.equal(await gateway.ended, 0);
-  await untilSilent(port);
+  await untilFree(port);
 });
 
 test("second run: the same key, the thread still there, in seconds; a killed parent takes the gateway with it", async () => {
@@ -98,7 +101,7 @@ test("second run: the same key, the thread still there, in seconds; a killed par
   assert.deepEqual((await threads.json()).map(({ id }) => id), ["survivor"]);
   gateway.child.kill("SIGKILL");
   await gateway.ended;
-  await untilSilent(port);
+  await untilFree(port);
 });
 
 test("a provider key in the environment is put to use, and shows nowhere", async () => {
@@ -125,7 +128,7 @@ test("a state folder whose secrets have changed gets a new key, not an error", a
   assert.notEqual(keyOf(gateway), `behest_sk_live_${"0".repeat(32)}`);
   gateway.child.kill("SIGINT");
   assert.equal(await gateway.ended, 0);
-  await untilSilent(port);
+  await untilFree(port);
 });
 
 for (const [args, complaint] of [[["--port", "abc"], /port must be a number.*"abc"/], [["--port", "70000"], /port must be a number/], [["--frobnicate"], /frobnicate/]]) {
