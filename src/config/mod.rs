@@ -7,9 +7,11 @@ pub mod limits;
 pub mod model;
 pub mod number;
 pub mod patch;
+pub mod price;
 pub mod provider;
 pub mod settings;
 pub mod tier;
+pub mod zone;
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! Numbers in settings: counts, and US dollars written as dollars and kept as whole micro-dollars.
+//! Numbers in settings: counts; US dollars written as dollars and kept as whole micro-dollars; prices written as dollars
+//! per million tokens and kept as whole pico-dollars per token.
 
 use serde::de::{Deserialize, Deserializer, Error};
 use serde::{Deserialize as Derive, Serialize};
@@ -57,5 +58,30 @@ impl From<Usd> for f64 {
     #[allow(clippy::cast_precision_loss, reason = "below 2^53 by construction")]
     fn from(usd: Usd) -> Self {
         usd.0 as Self / 1e6
+    }
+}
+
+/// Pico-dollars per token, written as dollars per million tokens: `2.5` is 2,500,000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Derive)]
+#[serde(try_from = "Value", into = "f64")]
+pub struct PerMillion(pub u64);
+
+impl TryFrom<Value> for PerMillion {
+    type Error = &'static str;
+
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked first")]
+    fn try_from(value: Value) -> Result<Self, &'static str> {
+        match value.as_f64() {
+            // A dollar a token.
+            Some(dollars) if (0.0..=1e6).contains(&dollars) => Ok(Self((dollars * 1e6).round() as u64)),
+            _ => Err("must be US dollars per million tokens, from 0 to 1000000"),
+        }
+    }
+}
+
+impl From<PerMillion> for f64 {
+    #[allow(clippy::cast_precision_loss, reason = "below 2^53 by construction")]
+    fn from(price: PerMillion) -> Self {
+        price.0 as Self / 1e6
     }
 }

@@ -10,6 +10,8 @@ use serde_json::Value;
 
 use crate::auth::mint::{MAX_TTL_S, MIN_TTL_S};
 use crate::config::number::{Count, Usd};
+use crate::config::price::PriceList;
+use crate::config::zone::ZoneName;
 use crate::cors::Origins;
 use crate::error::{Error, Result};
 
@@ -37,6 +39,13 @@ pub struct Settings {
     pub token: TokenSettings,
     /// Limits.
     pub limits: Limits,
+    /// Where the days and months of budgets begin; absent = UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<ZoneName>,
+    /// What models cost, by name; before the catalogue.
+    pub prices: PriceList,
+    /// What becomes of a model whose price nobody knows.
+    pub unknown_models: UnknownModels,
     /// How models find providers.
     pub routing: Routing,
     /// Safety controls.
@@ -77,6 +86,10 @@ pub struct Limits {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project_rpm: Option<Count>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub project_concurrency: Option<Count>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project_requests_per_day: Option<Count>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user_rpm: Option<Count>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_concurrency: Option<Count>,
@@ -89,11 +102,26 @@ pub struct Limits {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project_tokens_per_day: Option<Count>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub project_tokens_per_month: Option<Count>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user_usd_per_day: Option<Usd>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_usd_per_month: Option<Usd>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project_usd_per_day: Option<Usd>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project_usd_per_month: Option<Usd>,
+}
+
+/// What becomes of a model whose price nobody knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnknownModels {
+    /// It is served, counts as free, and the answer says so.
+    #[default]
+    Free,
+    /// It is refused.
+    Refuse,
 }
 
 /// How models find providers.
@@ -168,12 +196,34 @@ impl Default for Memory {
     }
 }
 
+impl Limits {
+    /// The first limit that is set and is not one of users.
+    pub fn not_of_users(&self) -> Option<&'static str> {
+        let Self { ip_rpm, project_rpm, project_concurrency, project_requests_per_day, .. } = self;
+        let Self { project_tokens_per_day, project_tokens_per_month, project_usd_per_day, project_usd_per_month, .. } = self;
+        let set = [
+            ("limits.ip_rpm", ip_rpm.is_some()),
+            ("limits.project_rpm", project_rpm.is_some()),
+            ("limits.project_concurrency", project_concurrency.is_some()),
+            ("limits.project_requests_per_day", project_requests_per_day.is_some()),
+            ("limits.project_tokens_per_day", project_tokens_per_day.is_some()),
+            ("limits.project_tokens_per_month", project_tokens_per_month.is_some()),
+            ("limits.project_usd_per_day", project_usd_per_day.is_some()),
+            ("limits.project_usd_per_month", project_usd_per_month.is_some()),
+        ];
+        set.into_iter().find(|(_, set)| *set).map(|(path, _)| path)
+    }
+}
+
 impl Settings {
     /// Reads settings, naming the path of what is wrong.
     ///
     /// # Errors
     /// 400 with `param` = the path, such as `limits.user_rpm`.
     pub fn from_value(value: Value) -> Result<Self> {
+        if let Some(path) = value.get("prices").and_then(PriceList::not_an_object) {
+            return Err(Error::invalid(&path, format!("{path}: must be an object, such as {{\"input\": 0.5, \"output\": 2}}.")));
+        }
         let settings: Self = serde_path_to_error::deserialize(value).map_err(|e| Error::field(&e))?;
         settings.check()?;
         Ok(settings)
@@ -199,6 +249,9 @@ impl Settings {
             && !self.routing.fallbacks.as_object().is_some_and(serde_json::Map::is_empty);
         if has_fallbacks {
             return refuse("routing.fallbacks", "fallbacks are not supported yet");
+        }
+        if let Some((path, why)) = self.prices.fault() {
+            return refuse(&path, why);
         }
         self.check_texts()
     }

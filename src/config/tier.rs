@@ -38,15 +38,8 @@ impl Tier {
             return Err(Error::invalid("limits", "limits must be an object, such as {\"user_rpm\": 30}."));
         }
         let tier: Self = serde_path_to_error::deserialize(value).map_err(|e| Error::field(&e))?;
-        let Limits { ip_rpm, project_rpm, project_tokens_per_day, project_usd_per_day, .. } = tier.limits;
-        let others = [
-            ("limits.ip_rpm", ip_rpm.is_some()),
-            ("limits.project_rpm", project_rpm.is_some()),
-            ("limits.project_tokens_per_day", project_tokens_per_day.is_some()),
-            ("limits.project_usd_per_day", project_usd_per_day.is_some()),
-        ];
-        match others.into_iter().find(|(_, set)| *set) {
-            Some((path, _)) => Err(Error::invalid(path, format!("{path}: a tier sets limits of users, not of addresses or projects."))),
+        match tier.limits.not_of_users() {
+            Some(path) => Err(Error::invalid(path, format!("{path}: a tier sets limits of users, not of addresses or projects."))),
             None => Ok(tier),
         }
     }
@@ -89,6 +82,10 @@ mod tests {
             ("limits.user_rpm", json!({"limits": {"user_rpm": 0}})),
             ("limits.project_rpm", json!({"limits": {"project_rpm": 5}})),
             ("limits.ip_rpm", json!({"limits": {"ip_rpm": 5}})),
+            ("limits.project_concurrency", json!({"limits": {"project_concurrency": 5}})),
+            ("limits.project_requests_per_day", json!({"limits": {"project_requests_per_day": 5}})),
+            ("limits.project_tokens_per_month", json!({"limits": {"project_tokens_per_month": 5}})),
+            ("limits.project_usd_per_month", json!({"limits": {"project_usd_per_month": 5}})),
             ("limits.user_usd_per_day", json!({"limits": {"user_usd_per_day": -1}})),
             ("color", json!({"limits": {}, "color": 1})),
         ] {

@@ -269,6 +269,7 @@ mod tests {
         assert_eq!((rpm(&snapshot), snapshot.settings.default_model.as_deref()), (7, Some("x")));
         let (_, snapshot) = put(&state, json!({"limits": {"user_rpm": null}})).unwrap();
         assert_eq!((rpm(&snapshot), snapshot.settings.default_model.as_deref()), (6, Some("x")));
+        let many: Value = (0..201).map(|n| (format!("m{n}"), json!({"input": 1}))).collect::<serde_json::Map<_, _>>().into();
         for (param, patch) in [
             ("limits.user_rpm", json!({"limits": {"user_rpm": 0}})),
             ("limits.user_rpm", json!({"limits": {"user_rpm": "7"}})),
@@ -281,6 +282,24 @@ mod tests {
             ("allowed_origins", json!({"allowed_origins": ["not an origin"]})),
             ("guardrails.pii.mode", json!({"guardrails": {"pii": {"mode": "block"}}})),
             ("default_model", json!({"default_model": ""})),
+            ("limits.project_concurrency", json!({"limits": {"project_concurrency": 0}})),
+            ("limits.project_requests_per_day", json!({"limits": {"project_requests_per_day": -1}})),
+            ("limits.project_tokens_per_month", json!({"limits": {"project_tokens_per_month": "1"}})),
+            ("limits.project_usd_per_month", json!({"limits": {"project_usd_per_month": 0}})),
+            ("time_zone", json!({"time_zone": "+02:00"})),
+            ("time_zone", json!({"time_zone": 2})),
+            ("unknown_models", json!({"unknown_models": "warn"})),
+            ("prices", json!({"prices": []})),
+            ("prices", json!({"prices": many})),
+            ("prices.gpt-5", json!({"prices": {"gpt-5": {}}})),
+            ("prices.gpt-5", json!({"prices": {"gpt-5": {"cached_input": 1}}})),
+            ("prices.gpt-5", json!({"prices": {"gpt-5": 5}})),
+            ("prices.gpt-5", json!({"prices": {"gpt-5": [1, 2]}})),
+            ("prices.gpt-5.input", json!({"prices": {"gpt-5": {"input": -1}}})),
+            ("prices.gpt-5.output", json!({"prices": {"gpt-5": {"output": "1"}}})),
+            ("prices.gpt-5.color", json!({"prices": {"gpt-5": {"input": 1, "color": 1}}})),
+            ("prices.g*5", json!({"prices": {"g*5": {"input": 1}}})),
+            ("prices.", json!({"prices": {"": {"input": 1}}})),
             ("settings", json!([1])),
             ("limits", json!({"limits": []})),
             ("token", json!({"token": [900, 900]})),
