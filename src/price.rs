@@ -40,9 +40,14 @@ impl Rates {
     /// What a model of the catalogue costs; `None` if no price of it is known.
     pub fn of(model: &Model) -> Option<Self> {
         let prices = model.prices;
-        prices.input.or(prices.output)?;
         let long = model.long.map(|long| (long.above, Tariff::of(long.prices.or(prices))));
-        Some(Self { ordinary: Tariff::of(prices), long })
+        Some(Self { long, ..Self::flat(prices)? })
+    }
+
+    /// The same prices however long the input is; `None` if there are none for input and output.
+    pub fn flat(prices: Prices) -> Option<Self> {
+        prices.input.or(prices.output)?;
+        Some(Self { ordinary: Tariff::of(prices), long: None })
     }
 
     /// The charge for a usage, in micro-dollars. Reasoning is output and costs what output costs.

@@ -11,6 +11,7 @@ use crate::api::estimate::text_tokens;
 use crate::api::ratelimit;
 use crate::catalog;
 use crate::config::model::{self, Resolved};
+use crate::config::price;
 use crate::edge::answer::{Answer, Facts};
 use crate::edge::caller::{Caller, header_id};
 use crate::edge::deployment::Deployment;
@@ -21,7 +22,6 @@ use crate::edge::objects;
 use crate::edge::pump::WHOLE_MS;
 use crate::edge::settle::{Settling, Ticket, Turn};
 use crate::error::{Error, Result};
-use crate::price::Rates;
 use crate::provider::{Extras, Kind, Target};
 use crate::user::command::{Begin, BeginThread, Begun, Estimate};
 use crate::user::store::KeySource;
@@ -98,6 +98,8 @@ impl Admission<'_> {
         if self.deployment.unmetered {
             return Ok((ticket, extras));
         }
+        let rates = price::rates(settings, resolved)?;
+        facts.extend(rates.is_none().then(|| ("x-behest-warning", price::UNPRICED.to_owned())));
         let thread = thread.map(|id| BeginThread { id, messages: messages(chat), window_tokens: self.window(&estimate, target) });
         let command = Begin {
             request_id: self.inbound.request_id.clone(),
@@ -107,7 +109,7 @@ impl Admission<'_> {
             model_served: resolved.served_model().to_owned(),
             provider: target.provider.clone(),
             key_source: if target.kind == Kind::Demo { KeySource::Platform } else { KeySource::Byok },
-            rates: catalog::find(target.kind.name(), &target.model).as_ref().and_then(Rates::of),
+            rates,
             limits: self.caller.limits(),
             estimate,
             ttl_ms: WHOLE_MS + RESERVATION_SLACK_MS,

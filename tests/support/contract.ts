@@ -6,7 +6,7 @@ import type { Answer, Json } from "./project.ts";
 
 export const LIMIT_HEADERS = ["limit", "remaining", "reset"].flatMap((what) => ["requests", "tokens"].map((of) => `x-ratelimit-${what}-${of}`));
 /** Headers a page must be able to read by name. */
-export const EXPOSED = [...LIMIT_HEADERS, "x-request-id", "x-trace-id", "x-session-id", "x-thread-id", "x-behest-model", "x-behest-provider", "retry-after", "retry-after-ms"];
+export const EXPOSED = [...LIMIT_HEADERS, "x-request-id", "x-trace-id", "x-session-id", "x-thread-id", "x-behest-model", "x-behest-provider", "x-behest-warning", "retry-after", "retry-after-ms"];
 
 /** OpenAI's form of a duration: `1s`, `6m0s`, `1h2m3.5s`, `120ms`. */
 const DURATION = /^(?=.)(\d+d)?(\d+h)?(\d+m(?!s))?(\d+(\.\d+)?s)?(\d+ms)?$/;
