@@ -1,14 +1,14 @@
-//! Days and months, in UTC, as counts of days since 1970-01-01.
+//! Days and months, as counts of days since 1970-01-01.
 //!
 //! Always holds: pure, and total: a time too far away for the calendar is in the last month there is.
-//! Absent on purpose: other time zones.
+//! Absent on purpose: time zones but UTC (`zone`).
 
 use chrono::{Datelike, Months, NaiveDate};
 
 /// One day in ms.
 pub const DAY_MS: u64 = 86_400_000;
 
-/// The day of a time in epoch ms.
+/// The UTC day of a time in epoch ms.
 pub const fn day_of(ms: u64) -> u64 {
     ms / DAY_MS
 }

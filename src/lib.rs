@@ -33,3 +33,4 @@ pub mod route;
 pub mod secrets;
 pub mod sse;
 pub mod user;
+pub mod zone;

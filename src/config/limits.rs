@@ -7,6 +7,7 @@ use crate::config::number::Count;
 use crate::config::settings::{Limits, PROJECT_RPM, USER_TOKENS_PER_DAY};
 use crate::config::tier::{self, Tiers};
 use crate::user::command;
+use crate::zone::Zone;
 
 /// A limit of a user, by its name in the settings less `user_`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,8 +114,8 @@ impl<'a> Named<'a> {
         set.or_else(|| limit.default_in(self.project).map(|value| (value, Source::Default))).unzip()
     }
 
-    /// All of them, as admission takes them.
-    pub fn limits(&self) -> command::Limits {
+    /// All of them, as admission takes them, with days and months of this zone.
+    pub fn limits(&self, zone: Zone) -> command::Limits {
         let get = |limit| self.get(limit).0;
         command::Limits {
             requests_per_minute: get(Limit::Rpm),
@@ -124,6 +125,7 @@ impl<'a> Named<'a> {
             tokens_per_month: get(Limit::TokensPerMonth),
             micro_usd_per_day: get(Limit::UsdPerDay),
             micro_usd_per_month: get(Limit::UsdPerMonth),
+            zone,
         }
     }
 }
@@ -160,6 +162,6 @@ mod tests {
             assert_eq!(got, expected, "{name:?}");
         }
         let none: Limits = serde_json::from_value(json!({"project_rpm": 200})).unwrap();
-        assert_eq!(Named::of(&none, &tiers, None).limits().requests_per_minute, Some(20));
+        assert_eq!(Named::of(&none, &tiers, None).limits(Zone::UTC).requests_per_minute, Some(20));
     }
 }

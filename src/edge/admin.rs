@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 
 use crate::auth::api_key::{self, StoredKey};
 use crate::config::provider::Sealing;
+use crate::config::zone;
 use crate::config::{DEFAULT_TENANT, KeyInfo, Project, ProviderConfig, Snapshot, Status};
 use crate::edge::answer::Answer;
 use crate::edge::deployment::Deployment;
 use crate::edge::inbound::{Inbound, MAX_SMALL_BODY};
-use crate::edge::{clock, mint, objects, random, snapshots, tiers};
+use crate::edge::{clock, mint, objects, random, snapshots, tiers, zones};
 use crate::error::{Code, Error, Result};
 use crate::project::Command;
 use crate::route::Route;
@@ -35,6 +36,7 @@ pub async fn serve(inbound: &mut Inbound, deployment: &Deployment, route: Route)
         Route::Settings { id } => settings(&ask(inbound, &id, &Command::Read).await?),
         Route::PutSettings { id } => {
             let patch = inbound.json::<Value>().await?;
+            zone::check(&patch, zones::knows)?;
             settings(&ask(inbound, &id, &Command::PutSettings { patch }).await?)
         }
         Route::CreateKey { id } => create_key(inbound, deployment, &id).await,

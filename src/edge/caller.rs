@@ -12,8 +12,10 @@ use crate::edge::deployment::Deployment;
 use crate::edge::inbound::Inbound;
 use crate::edge::isolate;
 use crate::edge::snapshots::{self, Ready};
+use crate::edge::zones;
 use crate::error::{Code, Error, Result};
 use crate::user::command::Limits;
+use crate::zone::Zone;
 
 /// A verified user and their project.
 pub struct Caller {
@@ -49,7 +51,12 @@ impl Caller {
 
     /// The limits that hold for this user now.
     pub fn limits(&self) -> Limits {
-        self.named_limits().limits()
+        self.named_limits().limits(self.zone())
+    }
+
+    /// Where the days and months of the project begin.
+    pub fn zone(&self) -> Zone {
+        zones::around_now(self.project.snapshot.settings.time_zone.as_ref())
     }
 
     /// The tier that the token names.

@@ -8,6 +8,7 @@ use crate::auth::ip_limit::IpLimit;
 use crate::auth::token::Principal;
 use crate::cache::Cache;
 use crate::edge::snapshots::Ready;
+use crate::zone::Zone;
 
 /// How long a snapshot is believed, in ms: a change is everywhere within KV's own delay and this.
 pub const SNAPSHOT_MS: u64 = 30_000;
@@ -22,6 +23,8 @@ pub struct Isolate {
     pub api_keys: Cache<[u8; 32], Rc<StoredKey>>,
     /// Projects by id.
     pub snapshots: Cache<String, Rc<Ready>>,
+    /// Time zones by name.
+    pub zones: Cache<String, Zone>,
     /// Requests per address.
     pub addresses: IpLimit,
 }
@@ -31,6 +34,7 @@ thread_local! {
         tokens: Cache::new(5_000),
         api_keys: Cache::new(500),
         snapshots: Cache::new(500),
+        zones: Cache::new(100),
         addresses: IpLimit::default(),
     });
 }

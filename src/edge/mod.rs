@@ -29,3 +29,4 @@ mod threads;
 mod tiers;
 mod upstream;
 mod usage;
+mod zones;

@@ -259,7 +259,10 @@ mod tests {
     }
 
     fn rpm(snapshot: &Snapshot) -> u64 {
-        crate::config::limits::Named::of(&snapshot.settings.limits, &snapshot.tiers, None).limits().requests_per_minute.unwrap()
+        crate::config::limits::Named::of(&snapshot.settings.limits, &snapshot.tiers, None)
+            .limits(crate::zone::Zone::UTC)
+            .requests_per_minute
+            .unwrap()
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl User {
         let at = self.clock(now);
         let limits = &begin.limits;
         let too_many =
-            self.rate_refusal(limits, at).or_else(|| self.concurrency_refusal(limits, at)).or_else(|| self.request_refusal(limits, at));
+            self.rate_refusal(limits, at).or_else(|| self.concurrency_refusal(limits, at)).or_else(|| self.request_refusal(limits));
         if let Some(refusal) = too_many {
             return Ok(self.refused(&begin, refusal, now));
         }
@@ -47,7 +47,7 @@ impl User {
 
     /// Writes the request's row, and with it the expiry of what is overdue: the budget it takes may be theirs.
     fn admit(&mut self, store: &mut impl Store, begin: &Begin, grant: Grant, at: u64) -> Result<()> {
-        let row = row(begin, grant, self.newest_seq + 1, at);
+        let row = RequestRow { day: self.today.day, ..row(begin, grant, self.newest_seq + 1, at) };
         let due = self.due(at);
         let alarm = self.alarm_for_begin(at);
         let mut writes: Vec<Write> = due.iter().map(|(_, settlement)| Write::Settle(settlement.clone())).collect();
@@ -97,6 +97,7 @@ fn row(begin: &Begin, grant: Grant, seq: u64, at: u64) -> RequestRow {
         key_source: begin.key_source,
         rates: begin.rates,
         at,
+        day: 0,
         // Never longer than a day, so that the day totals' checkpoint cannot be held up.
         deadline: at + begin.ttl_ms.min(DAY_MS),
         reserved_input: grant.input,

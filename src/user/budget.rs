@@ -1,13 +1,12 @@
-//! Tokens and dollars per UTC day and month: what is spent, what is held, what a new request may hold.
+//! Tokens and dollars per day and month: what is spent, what is held, what a new request may hold.
 //!
 //! Always holds: at admission, spent + reserved + new ≤ limit for each budget that the request costs something of. Only
 //! what a provider bills beyond a reservation can pass a limit; that is recorded as it is. Day and month are those of the
-//! request's begin. A reservation past its deadline counts as what its expiry will charge. Absent on purpose: writing.
+//! request's begin, in the project's zone (`today`). A reservation past its deadline counts as what its expiry will charge. Absent on purpose: writing.
 
 use super::command::{Begin, Limits};
 use super::refusal::{Budget, Refusal};
 use super::{MAX_REQUEST_TOKENS, User};
-use crate::calendar::{DAY_MS, day_of, month_of, next_month};
 use crate::price::Rates;
 
 /// What a request may hold.
@@ -37,25 +36,6 @@ impl Amount {
 pub(super) enum Period {
     Day,
     Month,
-}
-
-impl Period {
-    /// The first day of the span that a time (epoch ms) is in.
-    pub(super) fn of(self, ms: u64) -> u64 {
-        match self {
-            Self::Day => day_of(ms),
-            Self::Month => month_of(day_of(ms)),
-        }
-    }
-
-    /// When that span ends, epoch ms.
-    pub(super) fn ends(self, ms: u64) -> u64 {
-        let next = match self {
-            Self::Day => day_of(ms) + 1,
-            Self::Month => next_month(day_of(ms)),
-        };
-        next.saturating_mul(DAY_MS)
-    }
 }
 
 impl Budget {
@@ -91,20 +71,10 @@ impl Budget {
 }
 
 impl User {
-    /// Requests begun on the day of `now`.
-    pub(super) fn requests_today(&self, now: u64) -> u64 {
-        if day_of(self.newest_at) == day_of(now) { self.spent.requests_today } else { 0 }
-    }
-
-    /// What is spent and held in the span of `now` (which is not before the newest request).
+    /// What is spent and held at `now`, today or this month.
     pub(super) fn amount(&self, period: Period, now: u64) -> Amount {
-        let span = period.of(now);
-        let spent = match period {
-            _ if period.of(self.newest_at) != span => Amount::default(),
-            Period::Day => self.spent.day,
-            Period::Month => self.spent.month,
-        };
-        self.open.values().filter(|open| period.of(open.at) == span).fold(spent, |sum, open| {
+        let today = &self.today;
+        self.open.values().filter(|open| today.shares(period, open.day)).fold(today.spent(period), |sum, open| {
             let usage = open.presumed();
             let held = if open.due(now) {
                 Amount { tokens: usage.total(), micro_usd: open.cost(usage) }
@@ -118,17 +88,17 @@ impl User {
     /// What a budget has lost at `now`: requests, tokens or micro-dollars.
     pub(super) fn used(&self, budget: Budget, now: u64) -> u64 {
         match budget {
-            Budget::UserRequestsPerDay => self.requests_today(now),
+            Budget::UserRequestsPerDay => self.today.requests,
             _ if budget.is_usd() => self.amount(budget.period(), now).micro_usd,
             _ => self.amount(budget.period(), now).tokens,
         }
     }
 
     /// Set if one more request today would pass the limit.
-    pub(super) fn request_refusal(&self, limits: &Limits, now: u64) -> Option<Refusal> {
+    pub(super) fn request_refusal(&self, limits: &Limits) -> Option<Refusal> {
         let limit = limits.requests_per_day?;
-        let used = self.requests_today(now);
-        (used >= limit).then(|| quota(Budget::UserRequestsPerDay, limit, used, now))
+        let used = self.today.requests;
+        (used >= limit).then(|| self.quota(Budget::UserRequestsPerDay, limit, used))
     }
 
     /// How much a request may hold at `now`: all it asks for, or what the tightest budget leaves if it named no maximum.
@@ -150,13 +120,13 @@ impl User {
                     let each = max_output.map_or(each, |lowest: u64| lowest.min(each));
                     (output, max_output) = (each.saturating_mul(choices).min(whole), Some(each));
                 }
-                _ => return Err(quota(budget, limit, used, now)),
+                _ => return Err(self.quota(budget, limit, used)),
             }
         }
         Ok(Grant { input, output, micro_usd: rates.map_or(0, |rates| rates.most(input, output)), max_output })
     }
-}
 
-fn quota(budget: Budget, limit: u64, used: u64, now: u64) -> Refusal {
-    Refusal::Quota { scope: budget, limit, used, resets_at: budget.period().ends(now) / 1000 }
+    fn quota(&self, budget: Budget, limit: u64, used: u64) -> Refusal {
+        Refusal::Quota { scope: budget, limit, used, resets_at: self.today.ends(budget.period()).div_ceil(1000) }
+    }
 }

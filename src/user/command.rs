@@ -12,10 +12,12 @@ use super::report::{Cell, Standing, UsageQuery};
 use super::store::KeySource;
 use crate::api::usage::TokenUsage;
 use crate::price::Rates;
+use crate::zone::Zone;
 
 /// One question to a user's object. All times inside are milliseconds; `now` is an argument of `apply`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant, reason = "there is one of it at a time, and most are the large one")]
 pub enum Command {
     /// Admit a request and reserve its tokens; also gives the history to send. Answer: `Begun` or `Refused`.
     Begin(Begin),
@@ -25,8 +27,8 @@ pub enum Command {
     Finish(Finish),
     /// The caller's limits and what is left of them. Answer: `Rate`.
     Limits(Limits),
-    /// What is lost of each limit. Answer: `Standing`.
-    Standing,
+    /// What is lost of each limit, with days and months of this zone. Answer: `Standing`.
+    Standing(Zone),
     /// What was used in a window. Answer: `Usage`.
     Usage(UsageQuery),
     /// A page of threads, newest first. Answer: `Threads`.
@@ -43,6 +45,18 @@ pub enum Command {
     Expire(Expire),
     /// Remove everything there is about this user. Answer: `Erased`.
     Erase,
+}
+
+impl Command {
+    /// The zone whose days and months it is about.
+    pub const fn zone(&self) -> Option<&Zone> {
+        match self {
+            Self::Begin(begin) => Some(&begin.limits.zone),
+            Self::Limits(limits) => Some(&limits.zone),
+            Self::Standing(zone) => Some(zone),
+            _ => None,
+        }
+    }
 }
 
 /// The answer to a [`Command`].
@@ -134,18 +148,20 @@ pub struct BeginThread {
 pub struct Limits {
     /// Requests in any 60 seconds.
     pub requests_per_minute: Option<u64>,
-    /// Requests per UTC day.
+    /// Requests per day.
     pub requests_per_day: Option<u64>,
     /// Requests that run at the same time.
     pub concurrency: Option<u64>,
-    /// Input plus output tokens per UTC day.
+    /// Input plus output tokens per day.
     pub tokens_per_day: Option<u64>,
-    /// Input plus output tokens per UTC month.
+    /// Input plus output tokens per month.
     pub tokens_per_month: Option<u64>,
-    /// Micro-dollars per UTC day.
+    /// Micro-dollars per day.
     pub micro_usd_per_day: Option<u64>,
-    /// Micro-dollars per UTC month.
+    /// Micro-dollars per month.
     pub micro_usd_per_month: Option<u64>,
+    /// Where days and months begin.
+    pub zone: Zone,
 }
 
 /// What a request may use at most, in tokens.
@@ -221,7 +237,7 @@ pub struct RateSnapshot {
     pub remaining_requests: Option<u64>,
     /// Milliseconds until all of that window are back.
     pub reset_requests_ms: Option<u64>,
-    /// Tokens per UTC day or month.
+    /// Tokens per day or month.
     pub limit_tokens: Option<u64>,
     /// Tokens neither spent nor reserved.
     pub remaining_tokens: Option<u64>,

@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::api::usage::TokenUsage;
-use crate::calendar::{DAY_MS, day_of};
+use crate::calendar::DAY_MS;
 use crate::error::{Error, Result};
 use crate::price::Rates;
 
@@ -29,14 +29,16 @@ pub mod report;
 pub mod schema;
 pub mod store;
 mod threads;
+mod today;
 mod totals;
 pub mod turn;
 
 pub use command::{Command, Outcome};
 pub use store::{Store, StoreError, Write};
 
-use budget::{Amount, Period};
+use budget::Amount;
 use store::{RequestRow, Status};
+use today::Today;
 
 /// How long request rows are kept if the project does not say: 30 days, in ms.
 pub const RETENTION_MS: u64 = 30 * DAY_MS;
@@ -50,7 +52,8 @@ const MAX_REQUEST_TOKENS: u64 = 1 << 32;
 /// Rows per read while loading.
 const LOAD_PAGE: u64 = 256;
 
-/// What is kept in memory about one user: only what admission needs, and all of it a function of the store's rows.
+/// What is kept in memory about one user: only what admission needs, and all of it a function of the store's rows and of
+/// which day the last command was of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct User {
     /// The number of the newest request.
@@ -61,22 +64,16 @@ pub struct User {
     recent: VecDeque<Recent>,
     /// Reservations by request id.
     open: BTreeMap<String, Open>,
-    /// What the day and the month of `newest_at` have lost.
-    spent: Spent,
+    /// The latest local day of any request.
+    latest_day: u64,
+    /// What the day of the last command, and its month, have lost.
+    today: Today,
     /// Request rows up to here are in the stored day totals.
     frontier: u64,
     /// The alarm that was last set.
     alarm: Option<u64>,
     /// A commit failed: the store has to be read before anything else.
     stale: bool,
-}
-
-/// Settled requests by the day and the month of their begin, and the requests begun.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Spent {
-    requests_today: u64,
-    day: Amount,
-    month: Amount,
 }
 
 /// A request in the rate window.
@@ -91,6 +88,8 @@ struct Recent {
 struct Open {
     seq: u64,
     at: u64,
+    /// The local day of its admission.
+    day: u64,
     deadline: u64,
     input: u64,
     output: u64,
@@ -106,25 +105,18 @@ impl User {
         let mut user = Self::default();
         if let Some(checkpoint) = store.checkpoint()? {
             (user.frontier, user.newest_seq) = (checkpoint.through_seq, checkpoint.through_seq);
-            // If every row is gone, this is the last that is known of the time, and the month may still be the same.
-            user.newest_at = checkpoint.day.saturating_mul(DAY_MS);
+            user.latest_day = checkpoint.day;
+            // If every row is gone, this is the last that is known of the time: a local day began within a day of UTC's.
+            user.newest_at = checkpoint.day.saturating_sub(1).saturating_mul(DAY_MS);
         }
-        for row in rows_that_matter(store, user.frontier)?.iter().rev() {
-            user.admitted(row);
+        let rows = rows_that_matter(store, user.frontier)?;
+        for row in rows.iter().rev() {
+            user.remember(row);
             if row.status != Status::Open {
-                let charged = if row.seq > user.frontier { row.usage().unwrap_or_default() } else { TokenUsage::default() };
-                user.settled(&row.request_id, charged);
+                user.open.remove(&row.request_id);
             }
         }
-        let today = day_of(user.newest_at);
-        for row in store.days(Period::Month.of(user.newest_at), today)? {
-            let amount = Amount { tokens: row.usage().total(), micro_usd: row.micro_usd };
-            user.spent.month = user.spent.month.plus(amount);
-            if row.day == today {
-                user.spent.day = user.spent.day.plus(amount);
-                user.spent.requests_today = user.spent.requests_today.saturating_add(row.requests);
-            }
-        }
+        user.today = user.read_day(store, rows.first().map_or(user.latest_day, |newest| newest.day))?;
         user.alarm = store.alarm()?;
         Ok(user)
     }
@@ -135,12 +127,15 @@ impl User {
         if self.stale {
             *self = Self::load(store)?;
         }
+        if let Some(zone) = command.zone() {
+            self.turn_to(store, zone, now)?;
+        }
         match command {
             Command::Begin(begin) => self.begin(store, begin, now),
             Command::Progress(progress) => self.progress(store, &progress),
             Command::Finish(finish) => self.finish(store, &finish, now),
             Command::Limits(limits) => Ok(Outcome::Rate(self.snapshot(&limits, now))),
-            Command::Standing => Ok(Outcome::Standing(self.standing(now))),
+            Command::Standing(_) => Ok(Outcome::Standing(self.standing(now))),
             Command::Usage(query) => Ok(Outcome::Usage(report::usage(store, query)?)),
             Command::ListThreads(list) => threads::list(store, &list),
             Command::GetThread(thread) => threads::get(store, &thread.id),
@@ -177,19 +172,21 @@ impl User {
         now.max(self.newest_at).min(MAX_SAFE)
     }
 
-    /// Takes an admitted request into memory. Called in the order of the numbers.
+    /// Takes a request that was just admitted into memory.
     fn admitted(&mut self, row: &RequestRow) {
-        if day_of(row.at) != day_of(self.newest_at) {
-            let same_month = Period::Month.of(row.at) == Period::Month.of(self.newest_at);
-            self.spent = Spent { month: if same_month { self.spent.month } else { Amount::default() }, ..Spent::default() };
-        }
-        // While loading, rows up to the frontier come with the day totals.
-        self.spent.requests_today += u64::from(row.seq > self.frontier);
+        self.remember(row);
+        self.today.requests += u64::from(row.day == self.today.day);
+    }
+
+    /// Takes a row into memory, as if it were open. Called in the order of the numbers.
+    fn remember(&mut self, row: &RequestRow) {
         (self.newest_seq, self.newest_at) = (row.seq, row.at);
+        self.latest_day = self.latest_day.max(row.day);
         rate::remember(&mut self.recent, row);
         let open = Open {
             seq: row.seq,
             at: row.at,
+            day: row.day,
             deadline: row.deadline,
             input: row.reserved_input,
             output: row.reserved_output,
@@ -205,12 +202,7 @@ impl User {
     fn settled(&mut self, request_id: &str, usage: TokenUsage) {
         let Some(open) = self.open.remove(request_id) else { return };
         let amount = Amount { tokens: usage.total(), micro_usd: open.cost(usage) };
-        if Period::Month.of(open.at) == Period::Month.of(self.newest_at) {
-            self.spent.month = self.spent.month.plus(amount);
-        }
-        if day_of(open.at) == day_of(self.newest_at) {
-            self.spent.day = self.spent.day.plus(amount);
-        }
+        self.today.charge(open.day, amount);
     }
 }
 

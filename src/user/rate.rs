@@ -75,7 +75,7 @@ impl User {
         let budget = |budget: Budget| {
             let limit = budget.limit(limits)?;
             let remaining = limit.saturating_sub(self.used(budget, clock));
-            Some(Window { limit, remaining, reset_ms: budget.period().ends(clock).saturating_sub(now) })
+            Some(Window { limit, remaining, reset_ms: self.today.ends(budget.period()).saturating_sub(now) })
         };
         let requests = tightest([self.minute(limits, now), budget(Budget::UserRequestsPerDay)]);
         let tokens = tightest([budget(Budget::UserTokensPerDay), budget(Budget::UserTokensPerMonth)]);

@@ -44,7 +44,7 @@ pub enum Refusal {
 /// A budget of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "the names are the contract's and say it; the periods are UTC's")]
+#[allow(missing_docs, reason = "the names are the contract's and say it; days and months are the project's")]
 pub enum Budget {
     UserRequestsPerDay,
     UserTokensPerDay,

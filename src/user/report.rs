@@ -1,7 +1,8 @@
 //! What a user has used: sums over a window, and what is lost of each limit now.
 //!
 //! Always holds: only settled requests count, at the time of their begin. Rows that are pruned live on in the totals of
-//! their days: those count whole, at the beginning of their day. Absent on purpose: how it looks (`api::report`).
+//! their local days: those count whole, at the beginning of the day of the same date in UTC. Absent on purpose: how it
+//! looks (`api::report`), and steps in other zones than UTC.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,9 @@ use super::store::{DayRow, KeySource, Store, StoreError};
 use super::{MAX_SAFE, User};
 use crate::api::usage::TokenUsage;
 use crate::calendar::{DAY_MS, day_of};
+
+/// The days of two zones at one moment are at most so many apart.
+const ZONES_APART: u64 = 2;
 
 /// A window and how to cut it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,14 +81,14 @@ impl User {
         Standing {
             requests_minute: self.counted(clock) as u64,
             minute_resets: self.minute_resets(clock),
-            requests_day: self.requests_today(clock),
+            requests_day: self.today.requests,
             running: self.running(clock),
             tokens_day: day.tokens,
             tokens_month: month.tokens,
             micro_usd_day: day.micro_usd,
             micro_usd_month: month.micro_usd,
-            day_ends: Period::Day.ends(clock),
-            month_ends: Period::Month.ends(clock),
+            day_ends: self.today.day_ends,
+            month_ends: self.today.month_ends,
         }
     }
 }
@@ -114,18 +118,18 @@ fn cell(row: DayRow, step: u64) -> Cell {
     }
 }
 
-/// The totals of days that begin within the window, less the rows that are still there.
+/// The totals of days whose dates begin within the window, less the rows that are still there.
 fn pruned(store: &impl Store, query: UsageQuery) -> Result<Vec<DayRow>, StoreError> {
     let (Some(checkpoint), Some(last)) = (store.checkpoint()?, query.to.checked_sub(1)) else { return Ok(Vec::new()) };
     let first = store.request_after(0)?;
     let from = query.from.div_ceil(DAY_MS);
-    let through = first.as_ref().map_or(day_of(last), |first| day_of(last).min(day_of(first.at)));
+    // A day that is later than the oldest row's has lost rows only if it came before it, in another zone.
+    let through = first.as_ref().map_or(day_of(last), |first| day_of(last).min(first.day.saturating_add(ZONES_APART)));
     if from > through || first.as_ref().is_some_and(|first| first.seq == 1) {
         return Ok(Vec::new());
     }
     let mut days = store.days(from, through)?;
-    // Only the day of the oldest row can have lost some rows and kept others.
-    if let Some(first) = first.filter(|first| day_of(first.at) == through) {
+    if let Some(first) = first {
         for kept in store.day_sums(first.seq.saturating_sub(1), checkpoint.through_seq)? {
             if let Some(total) = days.iter_mut().find(|total| total.key() == kept.key()) {
                 total.remove(&kept);

@@ -24,7 +24,7 @@ pub const SCHEMA: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS requests (\
      seq INTEGER PRIMARY KEY, request_id TEXT NOT NULL, session_id TEXT NOT NULL, thread_id TEXT, model TEXT NOT NULL, \
      model_served TEXT NOT NULL, provider TEXT NOT NULL, key_source TEXT NOT NULL, rates TEXT, at INTEGER NOT NULL, \
-     deadline INTEGER NOT NULL, reserved_input INTEGER NOT NULL, reserved_output INTEGER NOT NULL, \
+     day INTEGER NOT NULL, deadline INTEGER NOT NULL, reserved_input INTEGER NOT NULL, reserved_output INTEGER NOT NULL, \
      reserved_micro_usd INTEGER NOT NULL, max_output INTEGER, status TEXT NOT NULL, input INTEGER, output INTEGER, \
      cached_input INTEGER NOT NULL DEFAULT 0, cache_write INTEGER NOT NULL DEFAULT 0, reasoning INTEGER NOT NULL DEFAULT 0, \
      audio_input INTEGER NOT NULL DEFAULT 0, audio_output INTEGER NOT NULL DEFAULT 0, micro_usd INTEGER NOT NULL DEFAULT 0, \
@@ -53,19 +53,18 @@ pub const REQUEST_AFTER: &str = "SELECT * FROM requests WHERE seq > ? ORDER BY s
 /// `Store::prunable`: limit, before → one row `{seq}`, null if there is none.
 pub const PRUNABLE: &str = "SELECT MAX(seq) AS seq FROM (SELECT seq, at FROM requests ORDER BY seq LIMIT ?) WHERE at < ?";
 /// `Store::day_sums`: after, through → `DayRow`s.
-pub const DAY_SUMS: &str = concat!(
-    "SELECT at / 86400000 AS day",
-    sums!(),
-    "WHERE seq > ? AND seq <= ? AND status <> 'open' GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
-);
+pub const DAY_SUMS: &str =
+    concat!("SELECT day", sums!(), "WHERE seq > ? AND seq <= ? AND status <> 'open' GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4");
 /// `Store::sums`: step, from, to → `DayRow`s. The cast: numbers are bound as floats.
 pub const SUMS: &str = concat!(
     "SELECT at / CAST(? AS INTEGER) AS day",
     sums!(),
     "WHERE at >= ? AND at < ? AND status <> 'open' GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
 );
-/// `Store::checkpoint`: → a `Checkpoint` or none.
-pub const CHECKPOINT: &str = "SELECT day, MAX(through_seq) AS through_seq FROM days WHERE day = (SELECT MAX(day) FROM days) GROUP BY day";
+/// `Store::checkpoint`: → a `Checkpoint`, its numbers null if there is none. The newest totals are those of the latest day,
+/// or, after a move to an earlier zone, of one of the two before.
+pub const CHECKPOINT: &str =
+    "SELECT MAX(day) AS day, MAX(through_seq) AS through_seq FROM days WHERE day >= (SELECT MAX(day) FROM days) - 2";
 /// `Store::days`: from, through → `DayRow`s.
 pub const DAYS: &str = "SELECT * FROM days WHERE day >= ? AND day <= ? ORDER BY day, provider, model, key_source";
 /// `Store::alarm`: → one row `{value}` or none.
@@ -81,8 +80,8 @@ pub const THREADS_BEFORE: &str =
 pub const TURNS: &str = "SELECT turn, piece, body FROM turns WHERE thread = ? ORDER BY turn, piece";
 
 const INSERT_REQUEST: &str = "INSERT INTO requests (seq, request_id, session_id, thread_id, model, model_served, provider, \
-     key_source, rates, at, deadline, reserved_input, reserved_output, reserved_micro_usd, max_output, status) \
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+     key_source, rates, at, day, deadline, reserved_input, reserved_output, reserved_micro_usd, max_output, status) \
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const PROGRESS: &str = "UPDATE requests SET input = ?, output = ?, cached_input = ?, cache_write = ?, reasoning = ?, \
      audio_input = ?, audio_output = ? WHERE seq = ? AND status = 'open'";
 const SETTLE: &str = "UPDATE requests SET input = ?, output = ?, cached_input = ?, cache_write = ?, reasoning = ?, \
@@ -186,6 +185,7 @@ fn insert_request(row: &RequestRow) -> Statement<'_> {
         row.key_source.name().into(),
         row.rates.map_or(Bind::Null, |rates| Bind::Text(Cow::Owned(rates.into()))),
         row.at.into(),
+        row.day.into(),
         row.deadline.into(),
         row.reserved_input.into(),
         row.reserved_output.into(),

@@ -23,8 +23,8 @@ pub trait Store {
     fn request_after(&self, seq: u64) -> Result<Option<RequestRow>, StoreError>;
     /// The highest number among the oldest `limit` request rows that began before `before` (epoch ms).
     fn prunable(&self, before: u64, limit: u64) -> Result<Option<u64>, StoreError>;
-    /// Sums of the settled request rows with `after < seq <= through`, per UTC day of their begin, provider, model and key
-    /// source, in this order. `through_seq` is 0 in them.
+    /// Sums of the settled request rows with `after < seq <= through`, per local day of their begin, provider, model and
+    /// key source, in this order. `through_seq` is 0 in them.
     fn day_sums(&self, after: u64, through: u64) -> Result<Vec<DayRow>, StoreError>;
     /// Sums of the settled request rows with `from <= at < to` (epoch ms), per step of their begin, provider, model and key
     /// source. `day` in them is the number of the step, `at / step`, and `through_seq` is 0.
@@ -194,6 +194,8 @@ pub struct RequestRow {
     pub rates: Option<Rates>,
     /// When it was admitted, epoch ms; never less than the row before has.
     pub at: u64,
+    /// The local day of that, by the zone that held then: days since 1970-01-01. It is of this day's budgets for ever.
+    pub day: u64,
     /// When the reservation expires, epoch ms.
     pub deadline: u64,
     /// Tokens held for the prompt.

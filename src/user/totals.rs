@@ -8,7 +8,7 @@ use super::MAX_SAFE;
 use super::store::KeySource;
 use crate::api::usage::TokenUsage;
 
-/// Totals of one UTC day, provider, model and key source, over the settled requests up to a number. They outlive the request rows.
+/// Totals of one local day, provider, model and key source, over the settled requests up to a number. They outlive the request rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DayRow {
     /// Days since the epoch.

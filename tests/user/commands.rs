@@ -5,6 +5,7 @@ use behest::user::command::{
     Reservation, ThreadId,
 };
 use behest::user::report::UsageQuery;
+use behest::zone::Zone;
 
 use crate::words::{begin, finish, raw, to_thread, turn, usage};
 
@@ -26,8 +27,16 @@ fn every_command_arrives_as_it_was_sent() {
         (Command::Progress(Progress { request_id: "r".to_owned(), usage: usage(1, 2) }), 0),
         (Command::Finish(Finish { thread: Some(thread_finish), ..finish("r", 1) }), 3),
         (Command::Finish(finish("r", 1)), 0),
-        (Command::Limits(Limits { requests_per_minute: Some(1), micro_usd_per_month: Some(2), ..Limits::default() }), 0),
-        (Command::Standing, 0),
+        (
+            Command::Limits(Limits {
+                requests_per_minute: Some(1),
+                micro_usd_per_month: Some(2),
+                zone: Zone::fixed(20_700),
+                ..Limits::default()
+            }),
+            0,
+        ),
+        (Command::Standing(Zone::fixed(-34_200).then(9, 3_600)), 0),
         (Command::Usage(UsageQuery { from: 1, to: 2, step: Some(3) }), 0),
         (Command::ListThreads(ListThreads { limit: Some(2), before: Some(id()) }), 0),
         (Command::GetThread(ThreadId { id: id() }), 0),

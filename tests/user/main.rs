@@ -10,3 +10,4 @@ mod properties;
 mod routes;
 mod threads;
 mod words;
+mod zones;

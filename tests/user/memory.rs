@@ -68,16 +68,16 @@ impl Store for Memory {
 
     fn day_sums(&self, after: u64, through: u64) -> Result<Vec<DayRow>, StoreError> {
         let range = self.rows.requests.range(after + 1..=through.max(after + 1));
-        Ok(sums(range.map(|(_, row)| row).filter(|row| row.seq <= through), 86_400_000))
+        Ok(sums(range.map(|(_, row)| row).filter(|row| row.seq <= through), |row| row.day))
     }
 
     fn sums(&self, from: u64, to: u64, step: u64) -> Result<Vec<DayRow>, StoreError> {
-        Ok(sums(self.rows.requests.values().filter(|row| (from..to).contains(&row.at)), step))
+        Ok(sums(self.rows.requests.values().filter(|row| (from..to).contains(&row.at)), |row| row.at / step))
     }
 
     fn checkpoint(&self) -> Result<Option<Checkpoint>, StoreError> {
         let Some(day) = self.rows.days.values().next_back().map(|row| row.day) else { return Ok(None) };
-        let through_seq = self.rows.days.values().filter(|row| row.day == day).map(|row| row.through_seq).max();
+        let through_seq = self.rows.days.values().filter(|row| row.day + 2 >= day).map(|row| row.through_seq).max();
         Ok(through_seq.map(|through_seq| Checkpoint { day, through_seq }))
     }
 
@@ -122,11 +122,11 @@ impl Store for Memory {
     }
 }
 
-fn sums<'a>(rows: impl Iterator<Item = &'a RequestRow>, step: u64) -> Vec<DayRow> {
+fn sums<'a>(rows: impl Iterator<Item = &'a RequestRow>, day: impl Fn(&RequestRow) -> u64) -> Vec<DayRow> {
     let mut days = BTreeMap::new();
     for row in rows.filter(|row| row.status != Status::Open) {
         let (provider, model) = (row.provider.clone(), row.model_served.clone());
-        let fresh = DayRow { day: row.at / step, provider, model, key_source: row.key_source, ..DayRow::default() };
+        let fresh = DayRow { day: day(row), provider, model, key_source: row.key_source, ..DayRow::default() };
         let sum: &mut DayRow = days.entry(DayKey::from(&fresh)).or_insert(fresh);
         sum.requests += 1;
         sum.unpriced += u64::from(row.rates.is_none());

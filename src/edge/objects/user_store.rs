@@ -114,7 +114,13 @@ impl Store for UserStore {
     }
 
     fn checkpoint(&self) -> Rows<Option<Checkpoint>> {
-        self.first(schema::CHECKPOINT, &[])
+        #[derive(Deserialize)]
+        struct Row {
+            day: Option<u64>,
+            through_seq: Option<u64>,
+        }
+        let row = self.first::<Row>(schema::CHECKPOINT, &[])?;
+        Ok(row.and_then(|row| Some(Checkpoint { day: row.day?, through_seq: row.through_seq? })))
     }
 
     fn days(&self, from: u64, through: u64) -> Rows<Vec<DayRow>> {

@@ -23,6 +23,7 @@ pub fn limits(rng: &mut fastrand::Rng) -> Limits {
         tokens_per_month: one_of(1, &[300, 1_000, 4_000]),
         micro_usd_per_day: one_of(1, &[1, 500, 2_000, 20_000]),
         micro_usd_per_month: one_of(1, &[1_000, 5_000, 50_000]),
+        ..Limits::default()
     }
 }
 

@@ -53,8 +53,14 @@ impl World {
             Ok(Outcome::Rate(rate)) => rate,
             other => panic!("limits: {other:?}"),
         };
-        assert_eq!(user, User::load(&self.store).unwrap(), "memory is not what the store says");
-        assert_eq!((rate.remaining_requests, rate.remaining_tokens), self.ledger.remaining(self.limits, self.now), "what remains");
+        let mut loaded = User::load(&self.store).unwrap();
+        loaded.apply(&mut self.store, Command::Limits(self.limits), self.now).unwrap();
+        assert_eq!(user, loaded, "memory is not what the store says");
+        assert_eq!(
+            (rate.remaining_requests, rate.remaining_tokens),
+            self.ledger.remaining(self.limits, &self.local, self.now),
+            "what remains"
+        );
         if std::mem::replace(&mut self.checked, self.store.commits) != self.store.commits {
             self.check_store();
         }
@@ -101,12 +107,13 @@ impl World {
             let day: &mut Totals = days.entry(key).or_default();
             *day = day.plus(Totals { requests: row.requests, unpriced: row.unpriced, usage: row.usage(), micro_usd: row.micro_usd });
         }
-        assert_eq!(days, self.ledger.days(), "day totals");
-        self.check_usage(&days);
+        assert_eq!(days, self.ledger.days(|request| request.day), "day totals");
+        self.check_usage();
     }
 
-    /// What the user is told of the days is the same, whether their rows are there or not.
-    fn check_usage(&mut self, days: &BTreeMap<Account, Totals>) {
+    /// What the user is told of the days: by UTC, and where the rows are gone, by the dates of the local days.
+    fn check_usage(&mut self) {
+        let days = self.ledger.days(|request| if request.seq > self.pruned { request.at / DAY } else { request.day });
         let query = UsageQuery { from: 0, to: self.now + DAY, step: Some(DAY) };
         let cells = match self.user.clone().apply(&mut self.store, Command::Usage(query), self.now) {
             Ok(Outcome::Usage(cells)) => cells,
@@ -119,6 +126,6 @@ impl World {
                 ((cell.at / DAY, cell.provider, cell.model, cell.key_source), totals)
             })
             .collect();
-        assert_eq!(&told, days, "usage");
+        assert_eq!(told, days, "usage");
     }
 }

@@ -10,6 +10,8 @@ use behest::price::Rates;
 use behest::user::command::{Begin, Ending, Finish, Limits};
 use behest::user::store::{KeySource, RequestRow, Status};
 
+use super::local::Local;
+
 pub const DAY: u64 = 86_400_000;
 
 /// A provider, a model and a key source on a day.
@@ -85,6 +87,8 @@ fn worst(rates: Option<Rates>, input: u64, output: u64) -> u64 {
 pub struct Request {
     pub seq: u64,
     pub at: u64,
+    /// The local day of its admission.
+    pub day: u64,
     pub deadline: u64,
     pub input: u64,
     pub output: u64,
@@ -105,7 +109,7 @@ pub struct Ledger {
 /// What a begin must come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    Admitted { at: u64, input: u64, output: u64, max_output: Option<u64> },
+    Admitted { at: u64, day: u64, input: u64, output: u64, max_output: Option<u64> },
     TooFast { retry_after_ms: u64 },
     TooMany,
     OverBudget { scope: &'static str, used: u64, resets_at: u64 },
@@ -163,8 +167,7 @@ impl Request {
 const MONTHS: [u64; 10] = [19_997, 20_028, 20_058, 20_089, 20_120, 20_148, 20_179, 20_209, 20_240, 20_270];
 
 /// The days that a budget is for: from, and up to but without.
-fn span(month: bool, at: u64) -> (u64, u64) {
-    let day = at / DAY;
+fn span(month: bool, day: u64) -> (u64, u64) {
     if !month {
         return (day, day + 1);
     }
@@ -187,23 +190,24 @@ impl Ledger {
     }
 
     fn within(&self, (from, to): (u64, u64)) -> impl Iterator<Item = &Request> {
-        self.requests.values().filter(move |request| (from..to).contains(&(request.at / DAY)))
+        self.requests.values().filter(move |request| (from..to).contains(&request.day))
     }
 
-    pub fn used(&self, budget: &Row, now: u64) -> u64 {
-        self.within(span(budget.month, now)).map(|request| request.counts(budget.usd, now)).sum()
+    pub fn used(&self, budget: &Row, day: u64, now: u64) -> u64 {
+        self.within(span(budget.month, day)).map(|request| request.counts(budget.usd, now)).sum()
     }
 
-    fn today(&self, now: u64) -> u64 {
-        self.within(span(false, now)).count() as u64
+    fn today(&self, day: u64) -> u64 {
+        self.within(span(false, day)).count() as u64
     }
 
     fn running(&self, now: u64) -> u64 {
         self.requests.values().filter(|request| request.charge.is_none() && request.deadline >= now).count() as u64
     }
 
-    pub fn verdict(&self, begin: &Begin, history_tokens: u64, now: u64) -> Verdict {
+    pub fn verdict(&self, begin: &Begin, local: &Local, history_tokens: u64, now: u64) -> Verdict {
         let (at, limits) = (now.max(self.newest_at()), begin.limits);
+        let day = local.day(at);
         if let Some(limit) = limits.requests_per_minute
             && self.in_window(at) >= limit
         {
@@ -216,15 +220,15 @@ impl Ledger {
         if limits.concurrency.is_some_and(|limit| self.running(at) >= limit) {
             return Verdict::TooMany;
         }
-        let over = |scope, month, used| Verdict::OverBudget { scope, used, resets_at: span(month, at).1 * 86_400 };
-        if limits.requests_per_day.is_some_and(|limit| self.today(at) >= limit) {
-            return over("user_requests_per_day", false, self.today(at));
+        let over = |scope, month, used| Verdict::OverBudget { scope, used, resets_at: local.begins(span(month, day).1, at) / 1_000 };
+        if limits.requests_per_day.is_some_and(|limit| self.today(day) >= limit) {
+            return over("user_requests_per_day", false, self.today(day));
         }
         let input = begin.estimate.input + history_tokens;
         let (wanted, choices) = (begin.estimate.output.unwrap_or(begin.estimate.output_default), begin.estimate.choices);
         let mut max_output = None;
         for budget in rows(limits) {
-            let used = self.used(&budget, at);
+            let used = self.used(&budget, day, at);
             let fits = |output: u64| {
                 let new = if budget.usd { worst(begin.rates, input, output) } else { input + output };
                 new == 0 && budget.usd || used + new <= budget.limit
@@ -243,14 +247,14 @@ impl Ledger {
             }
             max_output = Some(max_output.map_or(fit, |lowest: u64| lowest.min(fit)));
         }
-        Verdict::Admitted { at, input, output: max_output.map_or(wanted, |each| each * choices), max_output }
+        Verdict::Admitted { at, day, input, output: max_output.map_or(wanted, |each| each * choices), max_output }
     }
 
     /// Takes an admitted request in; says how many were overdue and are settled with it.
     pub fn admit(&mut self, begin: &Begin, verdict: &Verdict) -> u64 {
-        let Verdict::Admitted { at, input, output, max_output } = *verdict else { panic!("not admitted: {verdict:?}") };
+        let Verdict::Admitted { at, day, input, output, max_output } = *verdict else { panic!("not admitted: {verdict:?}") };
         for budget in rows(begin.limits) {
-            let (used, limit) = (self.used(&budget, at), budget.limit);
+            let (used, limit) = (self.used(&budget, day, at), budget.limit);
             let new = if budget.usd { worst(begin.rates, input, output) } else { input + output };
             let free = budget.usd && new == 0;
             assert!(free || used + new <= limit, "admitted over {}: {used} + {new} > {limit}", budget.scope);
@@ -259,10 +263,11 @@ impl Ledger {
         let request = Request {
             seq: self.newest_seq() + 1,
             at,
+            day,
             deadline: at + begin.ttl_ms,
             input,
             output,
-            account: (at / DAY, begin.provider.clone(), begin.model_served.clone(), begin.key_source),
+            account: (day, begin.provider.clone(), begin.model_served.clone(), begin.key_source),
             rates: begin.rates,
             max_output,
             progress: None,
@@ -275,7 +280,7 @@ impl Ledger {
             assert!(self.in_window(at) <= limit, "{} requests in 60 s, limit {limit}", self.in_window(at));
         }
         assert!(begin.limits.concurrency.is_none_or(|limit| self.running(at) <= limit), "{} at once", self.running(at));
-        assert!(begin.limits.requests_per_day.is_none_or(|limit| self.today(at) <= limit), "{} today", self.today(at));
+        assert!(begin.limits.requests_per_day.is_none_or(|limit| self.today(day) <= limit), "{} today", self.today(day));
         expired
     }
 
@@ -298,11 +303,13 @@ impl Ledger {
         });
     }
 
-    pub fn remaining(&self, limits: Limits, now: u64) -> (Option<u64>, Option<u64>) {
+    pub fn remaining(&self, limits: Limits, local: &Local, now: u64) -> (Option<u64>, Option<u64>) {
         let now = now.max(self.newest_at());
+        let today = local.day(now);
         let minute = limits.requests_per_minute.map(|limit| limit.saturating_sub(self.in_window(now)));
-        let day = limits.requests_per_day.map(|limit| limit.saturating_sub(self.today(now)));
-        let tokens = rows(limits).filter(|budget| !budget.usd).map(|budget| budget.limit.saturating_sub(self.used(&budget, now))).min();
+        let day = limits.requests_per_day.map(|limit| limit.saturating_sub(self.today(today)));
+        let tokens =
+            rows(limits).filter(|budget| !budget.usd).map(|budget| budget.limit.saturating_sub(self.used(&budget, today, now))).min();
         (minute.into_iter().chain(day).min(), tokens)
     }
 
@@ -312,7 +319,7 @@ impl Ledger {
         assert_eq!(rows.len(), expected, "rows");
         for (id, request) in self.requests.iter().filter(|(_, request)| request.seq > pruned) {
             let row = &rows[&request.seq];
-            assert_eq!((&row.request_id, row.at, row.deadline), (id, request.at, request.deadline));
+            assert_eq!((&row.request_id, row.at, row.day, row.deadline), (id, request.at, request.day, request.deadline));
             assert_eq!(row.status == Status::Open, request.charge.is_none(), "{row:?}");
             assert_eq!(row.status == Status::Expired, request.expired, "{row:?}");
             assert_eq!(row.usage(), request.charge.or(request.progress), "{row:?}");
@@ -322,12 +329,13 @@ impl Ledger {
         }
     }
 
-    /// What was charged per day and account.
-    pub fn days(&self) -> BTreeMap<Account, Totals> {
+    /// What was charged per day and account, by the day that is asked for.
+    pub fn days(&self, day: impl Fn(&Request) -> u64) -> BTreeMap<Account, Totals> {
         let mut days: BTreeMap<Account, Totals> = BTreeMap::new();
         for request in self.requests.values() {
             if let Some(usage) = request.charge {
-                let day = days.entry(request.account.clone()).or_default();
+                let (_, provider, model, key_source) = request.account.clone();
+                let day = days.entry((day(request), provider, model, key_source)).or_default();
                 let (unpriced, micro_usd) = (u64::from(request.rates.is_none()), cost(request.rates, usage));
                 *day = day.plus(Totals { requests: 1, unpriced, usage, micro_usd });
             }

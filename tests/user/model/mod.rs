@@ -7,6 +7,7 @@ mod chance;
 mod checks;
 mod conversation;
 mod ledger;
+mod local;
 mod seen;
 
 use behest::api::usage::TokenUsage;
@@ -18,6 +19,7 @@ use behest::user::store::KeySource;
 use crate::memory::{Fault, Memory};
 use conversation::{Conversations, Intent, tokens};
 use ledger::{DAY, Ledger};
+use local::Local;
 pub use seen::Seen;
 
 pub struct World {
@@ -26,6 +28,10 @@ pub struct World {
     store: Memory,
     user: User,
     limits: Limits,
+    /// The zone of the limits.
+    local: Local,
+    /// Another one, to move to.
+    elsewhere: Local,
     ledger: Ledger,
     conversations: Conversations,
     flights: Vec<Flight>,
@@ -44,6 +50,7 @@ pub struct World {
 #[derive(Clone)]
 struct Flight {
     begin: Begin,
+    local: Local,
     intent: Option<Intent>,
     /// The answer, if one came.
     begun: Option<(u64, Option<Base>)>,
@@ -55,7 +62,11 @@ impl World {
         let mut rng = fastrand::Rng::with_seed(seed);
         let limits = chance::limits(&mut rng);
         // Some minutes before a midnight, so that short schedules cross it; every second one is the end of a month.
-        let now = rng.choice([20_000, 20_089]).unwrap() * DAY - rng.u64(..600_000);
+        let midnight = rng.choice([20_000, 20_089]).unwrap() * DAY;
+        let (local, near) = Local::some(&mut rng, midnight);
+        let (elsewhere, _) = Local::some(&mut rng, midnight);
+        let limits = Limits { zone: local.zone(), ..limits };
+        let now = near - rng.u64(..600_000);
         let store = Memory::default();
         let user = User::load(&store).unwrap();
         Self {
@@ -64,6 +75,8 @@ impl World {
             store,
             user,
             limits,
+            local,
+            elsewhere,
             ledger: Ledger::default(),
             conversations: Conversations::default(),
             flights: Vec::new(),
@@ -78,13 +91,17 @@ impl World {
 
     /// A schedule for conversations: nothing is refused, and everybody writes to the same thread.
     pub fn talkative(seed: u64) -> Self {
-        Self { limits: Limits::default(), slow: true, talkative: true, ..Self::new(seed) }
+        let world = Self::new(seed);
+        let limits = Limits { zone: world.limits.zone, ..Limits::default() };
+        Self { limits, slow: true, talkative: true, ..world }
     }
 
     /// A schedule for many requests: wide limits, and time that mostly creeps, so that day totals are written while requests run.
     pub fn busy(seed: u64) -> Self {
-        let limits = Limits { requests_per_minute: Some(100), tokens_per_day: Some(5_000_000), ..Limits::default() };
-        Self { limits, slow: true, ..Self::new(seed) }
+        let world = Self::new(seed);
+        let zone = world.limits.zone;
+        let limits = Limits { requests_per_minute: Some(100), tokens_per_day: Some(5_000_000), zone, ..Limits::default() };
+        Self { limits, slow: true, ..world }
     }
 
     pub fn step(&mut self) {
@@ -93,7 +110,7 @@ impl World {
             1 => Fault::After,
             _ => Fault::None,
         };
-        match self.rng.u8(..32) {
+        match self.rng.u8(..33) {
             0..6 => self.time_passes(),
             6..16 => self.begin_new(),
             16..18 => self.begin_again(),
@@ -103,6 +120,7 @@ impl World {
             28 => self.expire(),
             29 => self.delete_thread(),
             30 => self.stray(),
+            31 => self.move_away(),
             _ => self.crash(),
         }
         // A fault that nothing ran into does not wait for the next step.
@@ -112,13 +130,14 @@ impl World {
     fn time_passes(&mut self) {
         let boundary = self.rng.choice(self.ledger.requests.values()).map_or(self.now, |request| request.at + 60_000);
         let leap = if self.slow && self.rng.u8(..32) > 0 { 12 } else { 16 };
+        let midnight = self.local.begins(self.local.day(self.now) + 1, self.now);
         self.now = match self.rng.u8(..leap) {
             0..5 => self.now + self.rng.u64(..2_000),
             5..8 => self.now + self.rng.u64(..40_000),
             8 | 9 => self.now.max(boundary),
             10 | 11 => self.now.max(boundary + 1),
             12 => self.now + 3_600_000,
-            13 => (self.now / DAY + 1) * DAY - self.rng.u64(..2),
+            13 => midnight - self.rng.u64(..2),
             14 => self.now + self.rng.u64(..3) * DAY,
             _ => self.now - self.rng.u64(..5_000),
         };
@@ -147,7 +166,8 @@ impl World {
             },
             ttl_ms: self.rng.u64(1_000..120_000),
         };
-        self.begin(Flight { begin, intent, begun: None, finish: None });
+        let local = self.local.clone();
+        self.begin(Flight { begin, local, intent, begun: None, finish: None });
     }
 
     /// The Worker had no answer and asks again; or the network delivers twice.
@@ -169,7 +189,7 @@ impl World {
         let id = flight.begin.request_id.clone();
         let history = flight.intent.as_ref().map_or_else(Vec::new, |intent| self.conversations.history(intent));
         let known = self.ledger.requests.get(&id).cloned();
-        let verdict = self.ledger.verdict(&flight.begin, tokens(&history), self.now);
+        let verdict = self.ledger.verdict(&flight.begin, &flight.local, tokens(&history), self.now);
         let commits = self.store.commits;
         match (self.apply(Command::Begin(flight.begin.clone())), known) {
             (Ok(Outcome::Begun(begun)), Some(request)) => {
@@ -185,7 +205,9 @@ impl World {
                 self.seen.conflict += 1;
             }
             (Ok(Outcome::Begun(begun)), None) => {
+                let latest = self.ledger.requests.values().map(|request| request.day).max();
                 self.seen.expired_by_begin += self.ledger.admit(&flight.begin, &verdict);
+                self.seen.earlier_day += u64::from(latest > Some(self.ledger.requests[&id].day));
                 let request = &self.ledger.requests[&id];
                 assert_eq!((begun.reservation.seq, begun.reservation.reserved), (request.seq, request.held()));
                 assert_eq!(
@@ -197,7 +219,7 @@ impl World {
                 self.seen.granted_less += u64::from(request.max_output.is_some());
                 let no_tokens = self.limits.tokens_per_day.or(self.limits.tokens_per_month).is_none();
                 self.seen.granted_less_usd += u64::from(request.max_output.is_some() && no_tokens);
-                self.seen.next_month += u64::from(request.at / DAY == 20_089);
+                self.seen.next_month += u64::from(request.day == 20_089);
                 self.seen.admitted += 1;
             }
             (Ok(Outcome::Refused(refused)), None) => {
@@ -333,6 +355,13 @@ impl World {
         }
         self.conversations.threads.remove(&id);
         self.seen.deleted += 1;
+    }
+
+    /// The project moves to another zone, or back.
+    fn move_away(&mut self) {
+        std::mem::swap(&mut self.local, &mut self.elsewhere);
+        self.limits.zone = self.local.zone();
+        self.seen.moved += 1;
     }
 
     /// A finish for a request that never was, with a number that may be another's.

@@ -13,6 +13,8 @@ pub struct Seen {
     pub refused_usd_month: u64,
     pub granted_less_usd: u64,
     pub next_month: u64,
+    pub moved: u64,
+    pub earlier_day: u64,
     pub repeated_begin: u64,
     pub conflict: u64,
     pub progressed: u64,
@@ -33,7 +35,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    fn counts(&mut self) -> [(&'static str, &mut u64); 26] {
+    fn counts(&mut self) -> [(&'static str, &mut u64); 28] {
         [
             ("admitted", &mut self.admitted),
             ("granted_less", &mut self.granted_less),
@@ -46,6 +48,8 @@ impl Seen {
             ("refused_usd_month", &mut self.refused_usd_month),
             ("granted_less_usd", &mut self.granted_less_usd),
             ("next_month", &mut self.next_month),
+            ("moved", &mut self.moved),
+            ("earlier_day", &mut self.earlier_day),
             ("repeated_begin", &mut self.repeated_begin),
             ("conflict", &mut self.conflict),
             ("progressed", &mut self.progressed),
