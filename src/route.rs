@@ -43,6 +43,9 @@ pub enum Route {
     DeleteTier { id: String, name: String },
     ResolvedTier { id: String, name: String },
     EraseUser { id: String, uid: String },
+    UserLimits { id: String, uid: String },
+    PutUserLimits { id: String, uid: String },
+    DeleteUserLimits { id: String, uid: String },
 }
 
 /// Which credential opens a route.
@@ -109,6 +112,9 @@ const TABLE: &[(&str, &str, Door, Make)] = &[
     ("DELETE", "/v1/projects/*/tiers/*", Door::Admin, |[id, name]| Route::DeleteTier { id, name }),
     ("GET", "/v1/projects/*/tiers/*/resolved", Door::Admin, |[id, name]| Route::ResolvedTier { id, name }),
     ("DELETE", "/v1/projects/*/users/*", Door::Admin, |[id, uid]| Route::EraseUser { id, uid }),
+    ("GET", "/v1/projects/*/users/*/limits", Door::Admin, |[id, uid]| Route::UserLimits { id, uid }),
+    ("PUT", "/v1/projects/*/users/*/limits", Door::Admin, |[id, uid]| Route::PutUserLimits { id, uid }),
+    ("DELETE", "/v1/projects/*/users/*/limits", Door::Admin, |[id, uid]| Route::DeleteUserLimits { id, uid }),
 ];
 
 /// Reads method and path. `HEAD` is read as `GET`; a doubled `/v1/v1/` and `/auth/v1/` are tolerated.
@@ -199,6 +205,8 @@ mod tests {
             ("DELETE", "/v1/projects/p/keys/k", Route::DeleteKey { id: id("p"), key: id("k") }),
             ("POST", "/v1/projects/p/keys/k/rotate", Route::RotateKey { id: id("p"), key: id("k") }),
             ("GET", "/v1/projects/p/tiers/pro/resolved", Route::ResolvedTier { id: id("p"), name: id("pro") }),
+            ("PUT", "/v1/projects/p/users/a%2Fb%20%C3%B1%25/limits", Route::PutUserLimits { id: id("p"), uid: id("a/b ñ%") }),
+            ("DELETE", "/v1/projects/p/users/limits", Route::EraseUser { id: id("p"), uid: id("limits") }),
             ("PUT", "/v1/projects/p/providers/openai", Route::PutProvider { id: id("p"), name: id("openai") }),
         ] {
             assert_eq!(parse(method, path).unwrap().route, expected, "{method} {path}");

@@ -78,6 +78,15 @@ fn user_id(value: &Value) -> Result<String> {
         Value::Null => return Err(Error::invalid("user_id", "user_id is required: the id your app knows this user by.")),
         _ => return Err(Error::invalid("user_id", "user_id must be a string.")),
     };
+    check_user_id(id)?;
+    Ok(id.to_owned())
+}
+
+/// Checks the id of a user: 1 to 255 characters, none of them a control character, and not one of ours.
+///
+/// # Errors
+/// 400 that names `user_id`.
+pub fn check_user_id(id: &str) -> Result<()> {
     if id.is_empty() || id.chars().count() > 255 {
         return Err(Error::invalid("user_id", "user_id must have 1 to 255 characters."));
     }
@@ -88,7 +97,7 @@ fn user_id(value: &Value) -> Result<String> {
     if folded.starts_with("sys") || folded == "admin" || folded == "dashboard-service" {
         return Err(Error::invalid("user_id", "user_id is reserved: it must not be `admin` or `dashboard-service`, nor begin with `sys`."));
     }
-    Ok(id.to_owned())
+    Ok(())
 }
 
 fn session_id(value: &Value) -> Result<Option<String>> {

@@ -1,12 +1,13 @@
 //! Which limits hold for a user, and who set each.
 //!
-//! Always holds: what is nearer to the user comes first: the tier that the token names, then the project's settings, then
-//! the contract's defaults (section 7). A limit that nobody set is off; a name that is no tier's sets nothing.
+//! Always holds: what is nearer to the user comes first: what is said of this one user, then the tier that the token names,
+//! then the project's settings, then the contract's defaults (section 7). A limit that nobody set is off; a name that is no tier's sets nothing.
 
 use crate::config::number::Count;
 use crate::config::settings::{Limits, PROJECT_RPM, USER_TOKENS_PER_DAY};
 use crate::config::tier::{self, Tiers};
 use crate::user::command;
+use crate::user::overrides::{Bound, Overrides};
 use crate::zone::Zone;
 
 /// A limit of a user, by its name in the settings less `user_`.
@@ -31,6 +32,8 @@ pub enum Source {
     Tier,
     /// The project's settings.
     Project,
+    /// What is said of this one user.
+    User,
 }
 
 impl Source {
@@ -40,6 +43,7 @@ impl Source {
             Self::Default => "default",
             Self::Tier => "tier",
             Self::Project => "project",
+            Self::User => "user",
         }
     }
 }
@@ -67,7 +71,8 @@ impl Limit {
         matches!(self, Self::UsdPerDay | Self::UsdPerMonth)
     }
 
-    fn set_in(self, limits: &Limits) -> Option<u64> {
+    /// What settings or a tier say of it: requests, tokens or micro-dollars.
+    pub fn set_in(self, limits: &Limits) -> Option<u64> {
         let count = match self {
             Self::Rpm => limits.user_rpm,
             Self::Concurrency => limits.user_concurrency,
@@ -78,6 +83,19 @@ impl Limit {
             Self::UsdPerMonth => return limits.user_usd_per_month.map(|usd| usd.0),
         };
         count.map(Count::get)
+    }
+
+    /// What is said of it of one user.
+    pub const fn in_overrides(self, user: &mut Overrides) -> &mut Option<Bound> {
+        match self {
+            Self::Rpm => &mut user.requests_per_minute,
+            Self::Concurrency => &mut user.concurrency,
+            Self::RequestsPerDay => &mut user.requests_per_day,
+            Self::TokensPerDay => &mut user.tokens_per_day,
+            Self::TokensPerMonth => &mut user.tokens_per_month,
+            Self::UsdPerDay => &mut user.micro_usd_per_day,
+            Self::UsdPerMonth => &mut user.micro_usd_per_month,
+        }
     }
 
     /// max(3, project / 10) requests a minute; a million tokens a day; nothing else.
@@ -97,24 +115,38 @@ pub struct Named<'a> {
     /// What the project says of the tier.
     tier: Option<&'a Limits>,
     built_in: Option<Limits>,
+    /// What is said of the user.
+    user: Overrides,
 }
 
 impl<'a> Named<'a> {
     /// The limits in a project of a user whose token names a tier, or none.
     pub fn of(project: &'a Limits, tiers: &'a Tiers, tier: Option<&str>) -> Self {
         let own = tier.and_then(|name| tiers.get(name)).map(|tier| &tier.limits);
-        Self { project, tier: own, built_in: tier.and_then(tier::built_in) }
+        Self { project, tier: own, built_in: tier.and_then(tier::built_in), user: Overrides::default() }
+    }
+
+    /// With what is said of this one user.
+    #[must_use]
+    pub const fn of_user(self, user: Overrides) -> Self {
+        Self { user, ..self }
     }
 
     /// A limit (requests, tokens or micro-dollars) and who set it.
     pub fn get(&self, limit: Limit) -> (Option<u64>, Option<Source>) {
+        let mut user = self.user;
+        match *limit.in_overrides(&mut user) {
+            Some(Bound::Unlimited) => return (None, Some(Source::User)),
+            Some(Bound::AtMost(most)) => return (Some(most), Some(Source::User)),
+            None => {}
+        }
         let tiers = [self.tier, self.built_in.as_ref()].into_iter().flatten();
         let by_tier = tiers.filter_map(|limits| limit.set_in(limits)).map(|value| (value, Source::Tier)).next();
         let set = by_tier.or_else(|| limit.set_in(self.project).map(|value| (value, Source::Project)));
         set.or_else(|| limit.default_in(self.project).map(|value| (value, Source::Default))).unzip()
     }
 
-    /// All of them, as admission takes them, with days and months of this zone.
+    /// All of them but the user's own, as admission takes them, with days and months of this zone.
     pub fn limits(&self, zone: Zone) -> command::Limits {
         let get = |limit| self.get(limit).0;
         command::Limits {
@@ -132,7 +164,7 @@ impl<'a> Named<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::Source::{Default, Project, Tier};
+    use super::Source::{Default, Project, Tier, User};
     use super::*;
     use serde_json::json;
 
@@ -161,6 +193,11 @@ mod tests {
                 .map(|limit| named.get(limit));
             assert_eq!(got, expected, "{name:?}");
         }
+        let user =
+            Overrides { requests_per_minute: Some(Bound::AtMost(1)), tokens_per_day: Some(Bound::Unlimited), ..Overrides::default() };
+        let named = Named::of(&project, &tiers, Some("free")).of_user(user);
+        let got = [Limit::Rpm, Limit::TokensPerDay, Limit::RequestsPerDay, Limit::UsdPerDay].map(|limit| named.get(limit));
+        assert_eq!(got, [(Some(1), Some(User)), (None, Some(User)), tier(100), usd]);
         let none: Limits = serde_json::from_value(json!({"project_rpm": 200})).unwrap();
         assert_eq!(Named::of(&none, &tiers, None).limits(Zone::UTC).requests_per_minute, Some(20));
     }

@@ -39,7 +39,9 @@ impl Tier {
         }
         let tier: Self = serde_path_to_error::deserialize(value).map_err(|e| Error::field(&e))?;
         match tier.limits.not_of_users() {
-            Some(path) => Err(Error::invalid(path, format!("{path}: a tier sets limits of users, not of addresses or projects."))),
+            Some(path) => {
+                Err(Error::invalid(path, format!("{path}: only limits of users can be set here, not those of addresses or projects.")))
+            }
             None => Ok(tier),
         }
     }

@@ -1,4 +1,4 @@
-//! The admin routes: projects, settings, API keys, providers; the rest is `tiers`. Contract section 9.
+//! The admin routes: projects, settings, API keys, providers; the rest is `tiers` and `users`. Contract section 9.
 //!
 //! Always holds: secrets are hashed or sealed here, before they reach an object; answers show the last four only.
 
@@ -9,14 +9,14 @@ use crate::auth::api_key::{self, StoredKey};
 use crate::config::provider::Sealing;
 use crate::config::zone;
 use crate::config::{DEFAULT_TENANT, KeyInfo, Project, ProviderConfig, Snapshot, Status};
+use crate::directory;
 use crate::edge::answer::Answer;
 use crate::edge::deployment::Deployment;
 use crate::edge::inbound::{Inbound, MAX_SMALL_BODY};
-use crate::edge::{clock, mint, objects, random, snapshots, tiers, zones};
+use crate::edge::{clock, mint, objects, random, snapshots, tiers, users, zones};
 use crate::error::{Code, Error, Result};
 use crate::project::Command;
 use crate::route::Route;
-use crate::{directory, user};
 
 /// The longest overlap of a rotated key, in seconds: 30 days.
 const MAX_OVERLAP_S: u64 = 30 * 86_400;
@@ -63,10 +63,8 @@ pub async fn serve(inbound: &mut Inbound, deployment: &Deployment, route: Route)
             ask(inbound, &id, &Command::DeleteProvider { name }).await?;
             Ok(Answer::empty(204))
         }
-        Route::EraseUser { id, uid } => {
-            ask(inbound, &id, &Command::Read).await?;
-            objects::user(&inbound.env, &id, &uid, &user::Command::Erase).await?;
-            Ok(Answer::empty(204))
+        Route::EraseUser { .. } | Route::UserLimits { .. } | Route::PutUserLimits { .. } | Route::DeleteUserLimits { .. } => {
+            users::serve(inbound, route).await
         }
         route => tiers::serve(inbound, route).await,
     }

@@ -43,13 +43,13 @@ impl Caller {
         &self.principal.claims.pid
     }
 
-    /// The limits that hold for this user now, and who set them.
+    /// The limits of tier and project for this user now, and who set them. The user's object knows the user's own.
     pub fn named_limits(&self) -> Named<'_> {
         let snapshot = &self.project.snapshot;
         Named::of(&snapshot.settings.limits, &snapshot.tiers, self.tier())
     }
 
-    /// The limits that hold for this user now.
+    /// The same, as the user's object takes them.
     pub fn limits(&self) -> Limits {
         self.named_limits().limits(self.zone())
     }

@@ -29,4 +29,5 @@ mod threads;
 mod tiers;
 mod upstream;
 mod usage;
+mod users;
 mod zones;

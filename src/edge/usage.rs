@@ -26,7 +26,7 @@ pub async fn serve(inbound: &Inbound, caller: &Caller, route: &Route) -> Result<
             report::billing(caller.project_id(), window, &cells(inbound, caller, window, None).await?)
         }
         _ => match ask(inbound, caller, &Command::Standing(caller.zone())).await? {
-            Outcome::Standing(standing) => limits::view(&caller.named_limits(), caller.tier(), &standing),
+            Outcome::Standing(standing) => limits::view(&caller.named_limits().of_user(standing.overrides), caller.tier(), &standing),
             _ => return Err(something_else()),
         },
     };

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::overrides::Overrides;
 use super::refusal::Refusal;
 use super::report::{Cell, Standing, UsageQuery};
 use super::store::KeySource;
@@ -29,6 +30,10 @@ pub enum Command {
     Limits(Limits),
     /// What is lost of each limit, with days and months of this zone. Answer: `Standing`.
     Standing(Zone),
+    /// What is said of this user's limits. Answer: `Overrides`.
+    Overrides,
+    /// Say it anew, all of it. Answer: `Overrides`.
+    PutOverrides(Overrides),
     /// What was used in a window. Answer: `Usage`.
     Usage(UsageQuery),
     /// A page of threads, newest first. Answer: `Threads`.
@@ -57,6 +62,15 @@ impl Command {
             _ => None,
         }
     }
+
+    /// The limits that it brings, which a user's own come before.
+    pub(super) const fn limits_mut(&mut self) -> Option<&mut Limits> {
+        match self {
+            Self::Begin(begin) => Some(&mut begin.limits),
+            Self::Limits(limits) => Some(limits),
+            _ => None,
+        }
+    }
 }
 
 /// The answer to a [`Command`].
@@ -78,6 +92,8 @@ pub enum Outcome {
     Rate(RateSnapshot),
     /// What is lost of each limit now.
     Standing(Standing),
+    /// What is said of this user's limits.
+    Overrides(Overrides),
     /// Sums by step, provider, model and key source, in this order.
     Usage(Vec<Cell>),
     /// A page of threads.
@@ -123,7 +139,7 @@ pub struct Begin {
     pub key_source: KeySource,
     /// What the model costs, if that is known. The request is settled with these prices.
     pub rates: Option<Rates>,
-    /// The limits that hold for this caller now.
+    /// The limits of the project and the tier for this caller now. The user's own come before them.
     pub limits: Limits,
     /// What the request may cost at most.
     pub estimate: Estimate,

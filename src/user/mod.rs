@@ -22,6 +22,7 @@ mod expire;
 mod finish;
 mod history;
 mod message;
+pub mod overrides;
 mod rate;
 pub mod reconcile;
 pub mod refusal;
@@ -37,6 +38,7 @@ pub use command::{Command, Outcome};
 pub use store::{Store, StoreError, Write};
 
 use budget::Amount;
+use overrides::Overrides;
 use store::{RequestRow, Status};
 use today::Today;
 
@@ -70,6 +72,8 @@ pub struct User {
     today: Today,
     /// Request rows up to here are in the stored day totals.
     frontier: u64,
+    /// What is said of this user's limits.
+    overrides: Overrides,
     /// The alarm that was last set.
     alarm: Option<u64>,
     /// A commit failed: the store has to be read before anything else.
@@ -117,15 +121,19 @@ impl User {
             }
         }
         user.today = user.read_day(store, rows.first().map_or(user.latest_day, |newest| newest.day))?;
+        user.overrides = store.overrides()?;
         user.alarm = store.alarm()?;
         Ok(user)
     }
 
     /// Answers one command at `now` (epoch ms). An error leaves memory and store as they were, or memory is read again
     /// before the next command.
-    pub fn apply(&mut self, store: &mut impl Store, command: Command, now: u64) -> Result<Outcome> {
+    pub fn apply(&mut self, store: &mut impl Store, mut command: Command, now: u64) -> Result<Outcome> {
         if self.stale {
             *self = Self::load(store)?;
+        }
+        if let Some(limits) = command.limits_mut() {
+            *limits = self.overrides.over(*limits);
         }
         if let Some(zone) = command.zone() {
             self.turn_to(store, zone, now)?;
@@ -136,6 +144,11 @@ impl User {
             Command::Finish(finish) => self.finish(store, &finish, now),
             Command::Limits(limits) => Ok(Outcome::Rate(self.snapshot(&limits, now))),
             Command::Standing(_) => Ok(Outcome::Standing(self.standing(now))),
+            Command::Overrides => Ok(Outcome::Overrides(self.overrides)),
+            Command::PutOverrides(overrides) => {
+                self.put_overrides(store, overrides)?;
+                Ok(Outcome::Overrides(overrides))
+            }
             Command::Usage(query) => Ok(Outcome::Usage(report::usage(store, query)?)),
             Command::ListThreads(list) => threads::list(store, &list),
             Command::GetThread(thread) => threads::get(store, &thread.id),

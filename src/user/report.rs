@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::budget::Period;
+use super::overrides::Overrides;
 use super::store::{DayRow, KeySource, Store, StoreError};
 use super::{MAX_SAFE, User};
 use crate::api::usage::TokenUsage;
@@ -72,6 +73,8 @@ pub struct Standing {
     pub day_ends: u64,
     /// When the month is over, epoch ms.
     pub month_ends: u64,
+    /// What is said of this user's limits.
+    pub overrides: Overrides,
 }
 
 impl User {
@@ -89,6 +92,7 @@ impl User {
             micro_usd_month: month.micro_usd,
             day_ends: self.today.day_ends,
             month_ends: self.today.month_ends,
+            overrides: self.overrides,
         }
     }
 }

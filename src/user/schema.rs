@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use super::overrides::Overrides;
 use super::store::{DayRow, RequestRow, Settlement, ThreadRow, Write};
 use crate::api::usage::TokenUsage;
 
@@ -41,6 +42,7 @@ pub const SCHEMA: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS turns (\
      thread TEXT NOT NULL, turn INTEGER NOT NULL, piece INTEGER NOT NULL, body TEXT NOT NULL, \
      PRIMARY KEY (thread, turn, piece)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS overrides (id INTEGER PRIMARY KEY, limits TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
 ];
 
@@ -67,6 +69,8 @@ pub const CHECKPOINT: &str =
     "SELECT MAX(day) AS day, MAX(through_seq) AS through_seq FROM days WHERE day >= (SELECT MAX(day) FROM days) - 2";
 /// `Store::days`: from, through → `DayRow`s.
 pub const DAYS: &str = "SELECT * FROM days WHERE day >= ? AND day <= ? ORDER BY day, provider, model, key_source";
+/// `Store::overrides`: → one row `{limits}`, JSON, or none.
+pub const OVERRIDES: &str = "SELECT limits FROM overrides WHERE id = 1";
 /// `Store::alarm`: → one row `{value}` or none.
 pub const ALARM: &str = "SELECT value FROM meta WHERE key = 'alarm'";
 /// `Store::thread`: id → a `ThreadRow` or none.
@@ -97,9 +101,11 @@ const PUT_TURN: &str = "INSERT INTO turns (thread, turn, piece, body) VALUES (?,
 const TRUNCATE_TURNS: &str = "DELETE FROM turns WHERE thread = ? AND turn >= ?";
 const DELETE_TURNS: &str = "DELETE FROM turns WHERE thread = ?";
 const DELETE_THREAD: &str = "DELETE FROM threads WHERE id = ?";
+const PUT_OVERRIDES: &str = "INSERT OR REPLACE INTO overrides (id, limits) VALUES (1, ?)";
 const SET_ALARM: &str = "INSERT OR REPLACE INTO meta (key, value) VALUES ('alarm', ?)";
 const CLEAR_ALARM: &str = "DELETE FROM meta WHERE key = 'alarm'";
-const ERASE: &[&str] = &["DELETE FROM requests", "DELETE FROM days", "DELETE FROM threads", "DELETE FROM turns", "DELETE FROM meta"];
+const ERASE: &[&str] =
+    &["DELETE FROM requests", "DELETE FROM days", "DELETE FROM threads", "DELETE FROM turns", "DELETE FROM overrides", "DELETE FROM meta"];
 
 /// One value to bind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,6 +168,7 @@ pub fn statements(write: &Write) -> Vec<Statement<'_>> {
         Write::DeleteThread { thread } => {
             vec![(DELETE_TURNS, vec![thread.as_str().into()]), (DELETE_THREAD, vec![thread.as_str().into()])]
         }
+        Write::PutOverrides(overrides) => vec![put_overrides(overrides)],
         Write::SetAlarm(Some(at)) => vec![(SET_ALARM, vec![(*at).into()])],
         Write::SetAlarm(None) => vec![(CLEAR_ALARM, vec![])],
         Write::Erase => ERASE.iter().map(|sql| (*sql, vec![])).collect(),
@@ -223,4 +230,11 @@ fn put_thread(row: &ThreadRow) -> Statement<'_> {
     let mut binds = vec![row.id.as_str().into(), row.title.as_str().into()];
     binds.extend([row.created_at, row.last_message_at, row.messages, row.bytes, row.version, row.born].map(Bind::Int));
     (PUT_THREAD, binds)
+}
+
+/// One text, so that another limit is no other column.
+fn put_overrides(overrides: &Overrides) -> Statement<'static> {
+    // Plain numbers and names: writing them as JSON does not fail.
+    let limits = serde_json::to_string(overrides).unwrap_or_else(|_| "{}".to_owned());
+    (PUT_OVERRIDES, vec![Bind::Text(Cow::Owned(limits))])
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::usage::TokenUsage;
 use crate::price::Rates;
 
+use super::overrides::Overrides;
 pub use super::totals::{Checkpoint, DayRow};
 
 /// The durable side. Synchronous: that is what `SQLite` in a Durable Object is.
@@ -33,6 +34,8 @@ pub trait Store {
     fn checkpoint(&self) -> Result<Option<Checkpoint>, StoreError>;
     /// The day totals with `from <= day <= through`, in the same order.
     fn days(&self, from: u64, through: u64) -> Result<Vec<DayRow>, StoreError>;
+    /// What is said of the user's limits; nothing if there is no row.
+    fn overrides(&self) -> Result<Overrides, StoreError>;
     /// The alarm that was last set, epoch ms.
     fn alarm(&self) -> Result<Option<u64>, StoreError>;
     /// One thread.
@@ -112,6 +115,8 @@ pub enum Write {
         /// The thread.
         thread: String,
     },
+    /// 1 row: replaces what is said of the user's limits.
+    PutOverrides(Overrides),
     /// 1 row, and the platform's own alarm is to be set (or deleted) with it. Epoch ms.
     SetAlarm(Option<u64>),
     /// Removes every row of every table, and the platform's alarm.

@@ -4,6 +4,7 @@ use behest::user::command::{
     Base, Begin, Begun, Command, Expire, Finish, Limits, ListMessages, ListThreads, Outcome, PatchThread, Progress, RateSnapshot,
     Reservation, ThreadId,
 };
+use behest::user::overrides::{Bound, Overrides};
 use behest::user::report::UsageQuery;
 use behest::zone::Zone;
 
@@ -21,7 +22,7 @@ fn id() -> String {
 fn every_command_arrives_as_it_was_sent() {
     let messages = vec![raw(ODD), raw(ODD)];
     let thread_finish = turn("t", BASE, &messages, Some(ODD));
-    let commands: [(Command, usize); 14] = [
+    let commands: [(Command, usize); 16] = [
         (Command::Begin(Begin { thread: Some(to_thread("t", &messages)), ..begin("r") }), 2),
         (Command::Begin(begin("r")), 0),
         (Command::Progress(Progress { request_id: "r".to_owned(), usage: usage(1, 2) }), 0),
@@ -37,6 +38,15 @@ fn every_command_arrives_as_it_was_sent() {
             0,
         ),
         (Command::Standing(Zone::fixed(-34_200).then(9, 3_600)), 0),
+        (Command::Overrides, 0),
+        (
+            Command::PutOverrides(Overrides {
+                concurrency: Some(Bound::AtMost(3)),
+                tokens_per_day: Some(Bound::Unlimited),
+                ..Overrides::default()
+            }),
+            0,
+        ),
         (Command::Usage(UsageQuery { from: 1, to: 2, step: Some(3) }), 0),
         (Command::ListThreads(ListThreads { limit: Some(2), before: Some(id()) }), 0),
         (Command::GetThread(ThreadId { id: id() }), 0),

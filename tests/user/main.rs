@@ -6,6 +6,7 @@ mod commands;
 mod limits;
 mod memory;
 mod model;
+mod overrides;
 mod properties;
 mod routes;
 mod threads;

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use behest::user::overrides::Overrides;
 use behest::user::schema::{Bind, statements};
 use behest::user::store::{Checkpoint, DayRow, RequestRow, Settlement, Status, ThreadRow, TurnRow};
 use behest::user::{Store, StoreError, Write};
@@ -37,6 +38,7 @@ pub struct Rows {
     pub days: BTreeMap<DayKey, DayRow>,
     pub threads: BTreeMap<String, ThreadRow>,
     pub turns: BTreeMap<(String, u64, u64), String>,
+    pub overrides: Overrides,
     pub alarm: Option<u64>,
 }
 
@@ -83,6 +85,10 @@ impl Store for Memory {
 
     fn days(&self, from: u64, through: u64) -> Result<Vec<DayRow>, StoreError> {
         Ok(self.rows.days.values().filter(|row| (from..=through).contains(&row.day)).cloned().collect())
+    }
+
+    fn overrides(&self) -> Result<Overrides, StoreError> {
+        Ok(self.rows.overrides)
     }
 
     fn alarm(&self) -> Result<Option<u64>, StoreError> {
@@ -183,6 +189,7 @@ impl Rows {
                 self.threads.remove(thread);
                 self.turns.retain(|(id, ..), _| id != thread);
             }
+            Write::PutOverrides(overrides) => self.overrides = *overrides,
             Write::SetAlarm(at) => {
                 self.alarm = *at;
                 return 0;

@@ -10,6 +10,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use worker::{SqlStorage, SqlStorageValue, State};
 
 use crate::error::Result;
+use crate::user::overrides::Overrides;
 use crate::user::schema::{self, Bind};
 use crate::user::store::{Checkpoint, DayRow, RequestRow, ThreadRow, TurnRow};
 use crate::user::{Store, StoreError, Write};
@@ -125,6 +126,15 @@ impl Store for UserStore {
 
     fn days(&self, from: u64, through: u64) -> Rows<Vec<DayRow>> {
         self.query(schema::DAYS, &[from.into(), through.into()])
+    }
+
+    fn overrides(&self) -> Rows<Overrides> {
+        #[derive(Deserialize)]
+        struct Row {
+            limits: String,
+        }
+        let row = self.first::<Row>(schema::OVERRIDES, &[])?;
+        row.map_or_else(|| Ok(Overrides::default()), |row| serde_json::from_str(&row.limits).map_err(|e| StoreError(e.to_string())))
     }
 
     fn alarm(&self) -> Rows<Option<u64>> {
