@@ -52,27 +52,6 @@ pub enum Command {
     Erase,
 }
 
-impl Command {
-    /// The zone whose days and months it is about.
-    pub const fn zone(&self) -> Option<&Zone> {
-        match self {
-            Self::Begin(begin) => Some(&begin.limits.zone),
-            Self::Limits(limits) => Some(&limits.zone),
-            Self::Standing(zone) => Some(zone),
-            _ => None,
-        }
-    }
-
-    /// The limits that it brings, which a user's own come before.
-    pub(super) const fn limits_mut(&mut self) -> Option<&mut Limits> {
-        match self {
-            Self::Begin(begin) => Some(&mut begin.limits),
-            Self::Limits(limits) => Some(limits),
-            _ => None,
-        }
-    }
-}
-
 /// The answer to a [`Command`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -5,9 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::User;
 use super::command::Limits;
 use super::store::{Store, Write};
+use super::{Command, User};
 use crate::error::Result;
 
 /// One limit of one user.
@@ -58,6 +58,17 @@ impl Overrides {
             micro_usd_per_day: over(self.micro_usd_per_day, limits.micro_usd_per_day),
             micro_usd_per_month: over(self.micro_usd_per_month, limits.micro_usd_per_month),
             ..limits
+        }
+    }
+}
+
+impl Command {
+    /// The limits that it brings, which a user's own come before.
+    pub(super) const fn limits_mut(&mut self) -> Option<&mut Limits> {
+        match self {
+            Self::Begin(begin) => Some(&mut begin.limits),
+            Self::Limits(limits) => Some(limits),
+            _ => None,
         }
     }
 }

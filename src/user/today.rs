@@ -4,9 +4,9 @@
 //! day's month. So nothing is counted twice or lost when a project moves to another zone. Memory knows one day, mostly the
 //! newest request's; another one is read from the store. Absent on purpose: what is held (`budget`).
 
-use super::User;
 use super::budget::{Amount, Period};
 use super::store::{Store, StoreError};
+use super::{Command, User};
 use crate::calendar::{month_of, next_month};
 use crate::zone::Zone;
 
@@ -66,6 +66,18 @@ impl Today {
         }
         if self.shares(Period::Month, day) {
             self.spent_month = self.spent_month.plus(amount);
+        }
+    }
+}
+
+impl Command {
+    /// The zone whose days and months it is about.
+    pub(super) const fn zone(&self) -> Option<&Zone> {
+        match self {
+            Self::Begin(begin) => Some(&begin.limits.zone),
+            Self::Limits(limits) => Some(&limits.zone),
+            Self::Standing(zone) => Some(zone),
+            _ => None,
         }
     }
 }

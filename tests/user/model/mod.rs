@@ -9,6 +9,7 @@ mod conversation;
 mod ledger;
 mod local;
 mod seen;
+mod time;
 
 use behest::api::usage::TokenUsage;
 use behest::error::{Code, Error};
@@ -125,22 +126,6 @@ impl World {
         }
         // A fault that nothing ran into does not wait for the next step.
         self.store.fault = Fault::None;
-    }
-
-    fn time_passes(&mut self) {
-        let boundary = self.rng.choice(self.ledger.requests.values()).map_or(self.now, |request| request.at + 60_000);
-        let leap = if self.slow && self.rng.u8(..32) > 0 { 12 } else { 16 };
-        let midnight = self.local.begins(self.local.day(self.now) + 1, self.now);
-        self.now = match self.rng.u8(..leap) {
-            0..5 => self.now + self.rng.u64(..2_000),
-            5..8 => self.now + self.rng.u64(..40_000),
-            8 | 9 => self.now.max(boundary),
-            10 | 11 => self.now.max(boundary + 1),
-            12 => self.now + 3_600_000,
-            13 => midnight - self.rng.u64(..2),
-            14 => self.now + self.rng.u64(..3) * DAY,
-            _ => self.now - self.rng.u64(..5_000),
-        };
     }
 
     fn begin_new(&mut self) {
@@ -355,13 +340,6 @@ impl World {
         }
         self.conversations.threads.remove(&id);
         self.seen.deleted += 1;
-    }
-
-    /// The project moves to another zone, or back.
-    fn move_away(&mut self) {
-        std::mem::swap(&mut self.local, &mut self.elsewhere);
-        self.limits.zone = self.local.zone();
-        self.seen.moved += 1;
     }
 
     /// A finish for a request that never was, with a number that may be another's.
