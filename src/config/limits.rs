@@ -108,6 +108,20 @@ impl Limit {
     }
 }
 
+/// The limits of a whole project: requests a minute by the contract's default, nothing else unless it is set.
+pub fn of_project(limits: &Limits) -> command::Limits {
+    command::Limits {
+        requests_per_minute: Some(limits.project_rpm.map_or(PROJECT_RPM, Count::get)),
+        requests_per_day: limits.project_requests_per_day.map(Count::get),
+        concurrency: limits.project_concurrency.map(Count::get),
+        tokens_per_day: limits.project_tokens_per_day.map(Count::get),
+        tokens_per_month: limits.project_tokens_per_month.map(Count::get),
+        micro_usd_per_day: limits.project_usd_per_day.map(|usd| usd.0),
+        micro_usd_per_month: limits.project_usd_per_month.map(|usd| usd.0),
+        ..command::Limits::default()
+    }
+}
+
 /// The limits of a user with their sources.
 #[derive(Clone, Copy, Debug)]
 pub struct Named<'a> {

@@ -79,6 +79,9 @@ pub struct KeyInfo {
 pub struct Snapshot {
     /// Form version.
     pub v: u32,
+    /// Counts the changes of what is in it: a higher number is newer.
+    #[serde(default)]
+    pub version: u64,
     /// The project.
     pub project: Project,
     /// Its settings.

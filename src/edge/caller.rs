@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::auth::bearer::Credential;
 use crate::auth::mint::is_header_id;
 use crate::auth::token::{self, Principal};
-use crate::config::limits::Named;
+use crate::config::limits::{self, Named};
 use crate::cors;
 use crate::edge::clock;
 use crate::edge::deployment::Deployment;
@@ -14,7 +14,7 @@ use crate::edge::isolate;
 use crate::edge::snapshots::{self, Ready};
 use crate::edge::zones;
 use crate::error::{Code, Error, Result};
-use crate::user::command::Limits;
+use crate::user::command::{Limits, ProjectTerms};
 use crate::zone::Zone;
 
 /// A verified user and their project.
@@ -38,6 +38,16 @@ impl Caller {
         Ok(Self { principal, project })
     }
 
+    /// The same with the project read from its object: what the isolate and KV have is too old.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub async fn refreshed(&self, inbound: &Inbound) -> Result<Self> {
+        let project = snapshots::newest(inbound, self.project_id()).await?;
+        cors::check(project.snapshot.settings.allowed_origins.as_ref(), inbound.origin.as_deref())?;
+        Ok(Self { principal: Rc::clone(&self.principal), project })
+    }
+
     /// The project's id.
     pub fn project_id(&self) -> &str {
         &self.principal.claims.pid
@@ -57,6 +67,13 @@ impl Caller {
     /// Where the days and months of the project begin.
     pub fn zone(&self) -> Zone {
         zones::around_now(self.project.snapshot.settings.time_zone.as_ref())
+    }
+
+    /// What a request brings of its project.
+    pub fn terms(&self) -> ProjectTerms {
+        let snapshot = &self.project.snapshot;
+        let leased = limits::of_project(&snapshot.settings.limits) != Limits::default();
+        ProjectTerms { id: snapshot.project.id.clone(), user: self.uid().to_owned(), version: snapshot.version, leased }
     }
 
     /// The tier that the token names.

@@ -49,6 +49,26 @@ pub async fn serve(
 ) -> Result<Answer> {
     let bytes = inbound.body(MAX_BODY).await?;
     let chat = ChatRequest::parse(&bytes)?;
+    let known = facts.len();
+    if let Some(answer) = exchange(inbound, context, deployment, caller, &chat, facts).await? {
+        return Ok(answer);
+    }
+    // The user's object knows of a newer configuration than this isolate and KV do.
+    facts.truncate(known);
+    let caller = caller.refreshed(inbound).await?;
+    let answer = exchange(inbound, context, deployment, &caller, &chat, facts).await?;
+    answer.ok_or_else(|| Error::server("the configuration changes faster than it can be read"))
+}
+
+/// One try; `None` if the configuration is too old to say.
+async fn exchange(
+    inbound: &Inbound,
+    context: &Context,
+    deployment: &Deployment,
+    caller: &Caller,
+    chat: &ChatRequest<'_>,
+    facts: &mut Facts,
+) -> Result<Option<Answer>> {
     let session = header_id(inbound, "x-session-id")?.unwrap_or_else(|| caller.principal.claims.sid.clone());
     let thread = header_id(inbound, "x-thread-id")?;
     facts.push(("x-session-id", session.clone()));
@@ -60,9 +80,9 @@ pub async fn serve(
     let admission = Admission { inbound, deployment, caller };
     let thread = thread.filter(|_| caller.project.snapshot.settings.memory.enabled);
     let abort = AbortController::new().map_err(|_| Error::server("no AbortController"))?;
-    let (ticket, extras) = admission.begin(&chat, &target, &resolved, session, thread, facts).await?;
+    let Some((ticket, extras)) = admission.begin(chat, &target, &resolved, session, thread, facts).await? else { return Ok(None) };
     let exchange = Exchange {
-        chat: &chat,
+        chat,
         target: &target,
         extras: &extras,
         dialect: target.kind.dialect(),
@@ -72,7 +92,7 @@ pub async fn serve(
         gone: Gone::of(&inbound.request),
         abort,
     };
-    exchange.answer(Settling::open(context, ticket)).await
+    exchange.answer(Settling::open(context, ticket)).await.map(Some)
 }
 
 impl Admission<'_> {
@@ -85,7 +105,7 @@ impl Admission<'_> {
         session: String,
         thread: Option<String>,
         facts: &mut Facts,
-    ) -> Result<(Ticket, Extras)> {
+    ) -> Result<Option<(Ticket, Extras)>> {
         let settings = &self.caller.project.snapshot.settings;
         let estimate = estimate(chat, target, settings.system_prompt.as_deref());
         let mut ticket = self.ticket(target, estimate.input);
@@ -96,7 +116,7 @@ impl Admission<'_> {
             now_s: self.inbound.arrived_ms / 1000,
         };
         if self.deployment.unmetered {
-            return Ok((ticket, extras));
+            return Ok(Some((ticket, extras)));
         }
         let rates = price::rates(settings, resolved)?;
         facts.extend(rates.is_none().then(|| ("x-behest-warning", price::UNPRICED.to_owned())));
@@ -112,31 +132,33 @@ impl Admission<'_> {
             rates,
             limits: self.caller.limits(),
             estimate,
+            project: self.caller.terms(),
             ttl_ms: WHOLE_MS + RESERVATION_SLACK_MS,
         };
         let thread_id = command.thread.as_ref().map(|thread| thread.id.clone());
-        let begun = self.admit(command, facts).await?;
+        let Some(begun) = self.admit(command, facts).await? else { return Ok(None) };
         ticket.input_estimate = begun.reservation.input;
         extras.prepend = begun.prepend;
         extras.max_output = begun.reservation.max_output;
         ticket.seq = Some(begun.reservation.seq);
         ticket.turn = thread_id.zip(begun.base).map(|(id, base)| Turn { id, base, messages: messages(chat) });
-        Ok((ticket, extras))
+        Ok(Some((ticket, extras)))
     }
 
-    async fn admit(&self, command: Begin, facts: &mut Facts) -> Result<Begun> {
+    async fn admit(&self, command: Begin, facts: &mut Facts) -> Result<Option<Begun>> {
         let (outcome, rows) =
             objects::user(&self.inbound.env, self.caller.project_id(), self.caller.uid(), &Command::Begin(command)).await?;
         self.inbound.costs.object_call(rows);
         match outcome {
             Outcome::Begun(begun) => {
                 facts.extend(ratelimit::headers(&begun.rate));
-                Ok(begun)
+                Ok(Some(begun))
             }
             Outcome::Refused(refused) => {
                 facts.extend(ratelimit::headers(&refused.rate));
                 Err(refused.refusal.error())
             }
+            Outcome::Stale { .. } => Ok(None),
             _ => Err(Error::server("the user object answered something else")),
         }
     }

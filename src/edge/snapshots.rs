@@ -52,7 +52,18 @@ impl Ready {
 /// # Errors
 /// 403 for a suspended project, 401 for one that is gone: its tokens have nothing to open.
 pub async fn active(inbound: &Inbound, project_id: &str) -> Result<Rc<Ready>> {
-    let ready = find(inbound, project_id).await?;
+    check(find(inbound, project_id).await?)
+}
+
+/// The snapshot of an active project, from its object.
+///
+/// # Errors
+/// As [`active`].
+pub async fn newest(inbound: &Inbound, project_id: &str) -> Result<Rc<Ready>> {
+    check(read(inbound, project_id).await?)
+}
+
+fn check(ready: Rc<Ready>) -> Result<Rc<Ready>> {
     match ready.snapshot.project.status {
         Status::Active => Ok(ready),
         Status::Suspended => Err(Error::new(Code::Forbidden, "The project is suspended.")),
@@ -68,6 +79,10 @@ async fn find(inbound: &Inbound, project_id: &str) -> Result<Rc<Ready>> {
     if let Some(snapshot) = read_kv(inbound, project_id).await {
         return Ok(remember(snapshot));
     }
+    read(inbound, project_id).await
+}
+
+async fn read(inbound: &Inbound, project_id: &str) -> Result<Rc<Ready>> {
     inbound.costs.object_call(0);
     let snapshot = objects::project(&inbound.env, project_id, &Command::Read).await.map_err(|error| match error.code() {
         Code::NotFound => Error::new(Code::InvalidToken, "The token is not valid: its project does not exist."),

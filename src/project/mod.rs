@@ -62,6 +62,7 @@ impl State {
             return Ok((self.clone(), snapshot));
         }
         next.change(&mut snapshot, command)?;
+        snapshot.version += 1;
         if delete {
             next.remove_all(&snapshot);
             return Ok((next, snapshot));
@@ -77,6 +78,7 @@ impl State {
         }
         let snapshot = Snapshot {
             v: SNAPSHOT_VERSION,
+            version: 1,
             project,
             settings: Settings::default(),
             providers: BTreeMap::new(),

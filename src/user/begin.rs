@@ -1,4 +1,4 @@
-//! Admission: rate, concurrency, requests of the day, then thread, then budgets, then one row.
+//! Admission: rate, concurrency, requests of the day, then thread, then budgets, then the project's lease, then one row.
 //!
 //! Always holds: a refused request writes nothing and costs nothing; a repeated one gets the reservation it already has.
 //! Absent on purpose: anything about the thread's content (`history`).
@@ -6,11 +6,14 @@
 use super::budget::Grant;
 use super::command::{Begin, Begun, Outcome, Refused, Reservation};
 use super::history::{self, History};
+use super::holding::Holding;
 use super::refusal::Refusal;
 use super::store::{RequestRow, Status, Store, Write};
-use super::{Open, User};
+use super::{MAX_REQUEST_TOKENS, Open, User};
 use crate::calendar::DAY_MS;
 use crate::error::{Code, Error, Result};
+use crate::lease::Reply;
+use crate::lease::holder::RUN_MS;
 
 /// The alarm is set at most this far ahead of a new reservation. It is a backstop: admission itself settles what is
 /// overdue, so the alarm may be late, and a request need not pay for setting one.
@@ -18,11 +21,24 @@ const ALARM_WITHIN_MS: u64 = DAY_MS;
 /// An alarm this long overdue was lost.
 const ALARM_LOST_MS: u64 = 3_600_000;
 
+/// What a user is told to wait for when the project's answer came too late for it, ms.
+const BUSY_MS: u64 = 1_000;
+
+/// What the project's limits say of a request.
+enum Leased {
+    /// It may be admitted, and then this is what is held.
+    Covered(Option<Box<Holding>>, Grant),
+    /// Something has to be done first.
+    Not(Box<Outcome>),
+    /// It may not be admitted.
+    Refused(Refusal),
+}
+
 impl User {
-    pub(super) fn begin(&mut self, store: &mut impl Store, mut begin: Begin, now: u64) -> Result<Outcome> {
+    pub(super) fn begin(&mut self, store: &mut impl Store, begin: &Begin, answer: Option<&(Reply, u64)>, now: u64) -> Result<Outcome> {
         if let Some(open) = self.open.get(&begin.request_id).copied() {
             let history = history::read(store, begin.thread.as_ref())?;
-            return Ok(self.begun(&begin, &open, history, now));
+            return Ok(self.begun(begin, &open, history, now));
         }
         if self.seen(&begin.request_id) {
             return Err(Error::new(Code::Conflict, "This request was already begun and has ended."));
@@ -32,33 +48,80 @@ impl User {
         let too_many =
             self.rate_refusal(limits, at).or_else(|| self.concurrency_refusal(limits, at)).or_else(|| self.request_refusal(limits));
         if let Some(refusal) = too_many {
-            return Ok(self.refused(&begin, refusal, now));
+            return Ok(self.refused(begin, refusal, now));
         }
         let history = history::read(store, begin.thread.as_ref())?;
-        begin.estimate.input = begin.estimate.input.saturating_add(history.tokens);
-        let grant = match self.grant(&begin, at) {
+        let input = begin.estimate.input.saturating_add(history.tokens).min(MAX_REQUEST_TOKENS);
+        let grant = match self.grant(begin, input, None, at) {
             Ok(grant) => grant,
-            Err(refusal) => return Ok(self.refused(&begin, refusal, now)),
+            Err(refusal) => return Ok(self.refused(begin, refusal, now)),
         };
-        self.admit(store, &begin, grant, at)?;
+        let (holding, grant) = match self.lease(store, begin, answer, input, grant, at)? {
+            Leased::Covered(holding, grant) => (holding, grant),
+            Leased::Not(outcome) => return Ok(*outcome),
+            Leased::Refused(refusal) => return Ok(self.refused(begin, refusal, now)),
+        };
+        self.write(store, begin, grant, holding, at)?;
         let open = self.open.get(&begin.request_id).copied().ok_or_else(|| Error::server("user: an admitted request is not open"))?;
-        Ok(self.begun(&begin, &open, history, now))
+        Ok(self.begun(begin, &open, history, now))
+    }
+
+    /// Whether the project's limits cover the request, by what is held of them or by what the project has just said.
+    fn lease(
+        &mut self,
+        store: &mut impl Store,
+        begin: &Begin,
+        answer: Option<&(Reply, u64)>,
+        input: u64,
+        grant: Grant,
+        at: u64,
+    ) -> Result<Leased> {
+        let version = begin.project.version;
+        let (holding, refusal) = match answer {
+            None => (None, None),
+            Some((Reply::Lease(lease), asked_at)) => (Some(self.holding_for(lease, *asked_at, begin, input, &grant)), None),
+            Some((Reply::Refused { version, refusal }, _)) => (Some(self.holding_told(*version)), Some(refusal.clone())),
+            Some((Reply::Noted, _)) => (None, Some(Refusal::Busy { retry_after_ms: BUSY_MS })),
+        };
+        let known = holding.as_ref().unwrap_or(&self.holding);
+        if known.version > version {
+            return Ok(Leased::Not(Box::new(Outcome::Stale { version: known.version })));
+        }
+        if let Some(refusal) = refusal {
+            return Ok(Leased::Refused(refusal));
+        }
+        if !begin.project.leased || self.is_covered(known, version, &grant, at) {
+            return Ok(Leased::Covered(holding.map(Box::new), grant));
+        }
+        if answer.is_some() {
+            // It may be that only a part of the whole was given, and that a part will do.
+            let lowered = self.grant(begin, input, Some(known), at).ok().filter(|grant| self.is_covered(known, version, grant, at));
+            return Ok(lowered.map_or(Leased::Refused(Refusal::Busy { retry_after_ms: BUSY_MS }), |grant| {
+                Leased::Covered(holding.map(Box::new), grant)
+            }));
+        }
+        Ok(Leased::Not(Box::new(Outcome::Ask(self.ask(store, begin, input, &grant, at)?))))
     }
 
     /// Writes the request's row, and with it the expiry of what is overdue: the budget it takes may be theirs.
-    fn admit(&mut self, store: &mut impl Store, begin: &Begin, grant: Grant, at: u64) -> Result<()> {
+    fn write(&mut self, store: &mut impl Store, begin: &Begin, grant: Grant, holding: Option<Box<Holding>>, at: u64) -> Result<()> {
         let row = RequestRow { day: self.today.day, ..row(begin, grant, self.newest_seq + 1, at) };
         let due = self.due(at);
         let alarm = self.alarm_for_begin(at);
         let mut writes: Vec<Write> = due.iter().map(|(_, settlement)| Write::Settle(settlement.clone())).collect();
         writes.push(Write::InsertRequest(Box::new(row.clone())));
         writes.extend(alarm.map(|at| Write::SetAlarm(Some(at))));
+        let holding = holding.filter(|holding| **holding != self.holding);
+        writes.extend(holding.clone().map(Write::PutHolding));
         self.commit(store, &writes)?;
         for (request_id, settlement) in &due {
             self.settled(request_id, settlement.usage);
         }
         self.admitted(&row);
         self.alarm = alarm.or(self.alarm);
+        if let Some(holding) = holding {
+            self.holding = *holding;
+        }
         Ok(())
     }
 
@@ -98,8 +161,9 @@ fn row(begin: &Begin, grant: Grant, seq: u64, at: u64) -> RequestRow {
         rates: begin.rates,
         at,
         day: 0,
-        // Never longer than a day, so that the day totals' checkpoint cannot be held up.
-        deadline: at + begin.ttl_ms.min(DAY_MS),
+        // Never longer than a day, so that the day totals' checkpoint cannot be held up; and a place that was leased is
+        // free when the project thinks so.
+        deadline: at + begin.ttl_ms.min(if begin.project.leased { RUN_MS } else { DAY_MS }),
         reserved_input: grant.input,
         reserved_output: grant.output,
         reserved_micro_usd: grant.micro_usd,

@@ -5,6 +5,7 @@
 //! request's begin, in the project's zone (`today`). A reservation past its deadline counts as what its expiry will charge. Absent on purpose: writing.
 
 use super::command::{Begin, Limits};
+use super::holding::Holding;
 use super::refusal::{Budget, Refusal};
 use super::{MAX_REQUEST_TOKENS, User};
 use crate::price::Rates;
@@ -16,6 +17,14 @@ pub(super) struct Grant {
     pub output: u64,
     pub micro_usd: u64,
     pub max_output: Option<u64>,
+}
+
+/// What a budget allows and has lost.
+#[derive(Clone, Copy, Debug)]
+struct Ceiling {
+    budget: Budget,
+    limit: u64,
+    used: u64,
 }
 
 /// Tokens and micro-dollars.
@@ -50,13 +59,19 @@ impl Budget {
             Self::UserTokensPerMonth => limits.tokens_per_month,
             Self::UserUsdPerDay => limits.micro_usd_per_day,
             Self::UserUsdPerMonth => limits.micro_usd_per_month,
+            // A project's are held in slices.
+            Self::ProjectRequestsPerDay
+            | Self::ProjectTokensPerDay
+            | Self::ProjectTokensPerMonth
+            | Self::ProjectUsdPerDay
+            | Self::ProjectUsdPerMonth => None,
         }
     }
 
     pub(super) const fn period(self) -> Period {
         match self {
-            Self::UserRequestsPerDay | Self::UserTokensPerDay | Self::UserUsdPerDay => Period::Day,
-            Self::UserTokensPerMonth | Self::UserUsdPerMonth => Period::Month,
+            Self::UserTokensPerMonth | Self::UserUsdPerMonth | Self::ProjectTokensPerMonth | Self::ProjectUsdPerMonth => Period::Month,
+            _ => Period::Day,
         }
     }
 
@@ -101,16 +116,24 @@ impl User {
         (used >= limit).then(|| self.quota(Budget::UserRequestsPerDay, limit, used))
     }
 
+    /// What each budget allows and has lost: those of the user that are reserved, and those of the project that a holding
+    /// has a slice of.
+    fn ceilings(&self, limits: &Limits, holding: Option<&Holding>, now: u64) -> Vec<Ceiling> {
+        let own = Budget::RESERVED.into_iter().filter_map(|budget| {
+            let limit = budget.limit(limits)?;
+            Some(Ceiling { budget, limit, used: self.used(budget, now) })
+        });
+        let leased = holding.into_iter().flat_map(|holding| self.leased(holding, now));
+        own.chain(leased.map(|(share, limit, used)| Ceiling { budget: share.of_project(), limit, used })).collect()
+    }
+
     /// How much a request may hold at `now`: all it asks for, or what the tightest budget leaves if it named no maximum.
-    pub(super) fn grant(&self, begin: &Begin, now: u64) -> Result<Grant, Refusal> {
+    pub(super) fn grant(&self, begin: &Begin, input: u64, holding: Option<&Holding>, now: u64) -> Result<Grant, Refusal> {
         let (estimate, rates) = (begin.estimate, begin.rates);
-        let input = estimate.input.min(MAX_REQUEST_TOKENS);
         let whole = estimate.output.unwrap_or(estimate.output_default).min(MAX_REQUEST_TOKENS);
         let choices = estimate.choices.max(1);
         let (mut output, mut max_output) = (whole, None);
-        for budget in Budget::RESERVED {
-            let Some(limit) = budget.limit(&begin.limits) else { continue };
-            let used = self.used(budget, now);
+        for Ceiling { budget, limit, used } in self.ceilings(&begin.limits, holding, now) {
             let fits = budget.output_within(limit.saturating_sub(used), input, rates);
             if fits.is_some_and(|fits| fits >= whole) {
                 continue;

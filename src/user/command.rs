@@ -7,11 +7,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::holding::Upkeep;
 use super::overrides::Overrides;
 use super::refusal::Refusal;
 use super::report::{Cell, Standing, UsageQuery};
 use super::store::KeySource;
 use crate::api::usage::TokenUsage;
+use crate::lease::{Ask, Lease, Recall, Report};
 use crate::price::Rates;
 use crate::zone::Zone;
 
@@ -46,6 +48,12 @@ pub enum Command {
     PatchThread(PatchThread),
     /// Remove a thread and its messages. Answer: `Deleted`.
     DeleteThread(ThreadId),
+    /// Give back what is not in use of the project's limits; for a recall, or because the limit is near. Answer: `Reported`.
+    GiveBack(Option<Recall>),
+    /// What to ask the project for before the lease is over. Answer: `Ask`, or `Held` if there is none to renew.
+    Renew,
+    /// A lease that was asked for in the background, and when, epoch ms. Answer: `Held`.
+    TakeLease(Lease, u64),
     /// The alarm: settle what nobody settled, prune what is old. Answer: `Expired`.
     Expire(Expire),
     /// Remove everything there is about this user. Answer: `Erased`.
@@ -60,6 +68,17 @@ pub enum Outcome {
     Begun(Begun),
     /// The request may not go upstream; nothing was written.
     Refused(Refused),
+    /// The project has to be asked first: then `begin` again, with its answer.
+    Ask(Ask),
+    /// The configuration that the request was read with is older than this one: read it again.
+    Stale {
+        /// The newest known of.
+        version: u64,
+    },
+    /// What the user has of the project's limits, after it gave back what it could.
+    Reported(Report),
+    /// The lease was taken, or there was nothing to do.
+    Held,
     /// `counted` is false if the request is not (or no longer) open.
     Progressed {
         /// The report was recorded.
@@ -122,8 +141,24 @@ pub struct Begin {
     pub limits: Limits,
     /// What the request may cost at most.
     pub estimate: Estimate,
+    /// What concerns the whole project.
+    pub project: ProjectTerms,
     /// How long the reservation lives without a finish, in ms; at most a day.
     pub ttl_ms: u64,
+}
+
+/// What a request brings of its project.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProjectTerms {
+    /// The project's id.
+    pub id: String,
+    /// The user's id in it.
+    pub user: String,
+    /// The number of the configuration that the request was read with.
+    pub version: u64,
+    /// The project has limits of its own: nothing is admitted without a lease.
+    pub leased: bool,
 }
 
 /// The thread of a request.
@@ -306,6 +341,9 @@ pub struct Finished {
     pub settled: bool,
     /// This call stored the turn.
     pub stored: bool,
+    /// What there is to do about the lease, in the background.
+    #[serde(default)]
+    pub upkeep: Upkeep,
 }
 
 /// A page of threads.
@@ -376,6 +414,9 @@ pub struct Expired {
     pub expired: u64,
     /// The newest request row that was pruned.
     pub pruned_through: Option<u64>,
+    /// What there is to do about the lease, in the background.
+    #[serde(default)]
+    pub upkeep: Upkeep,
     /// When to wake next, epoch ms; it is also in the commit as `Write::SetAlarm`.
     pub wake_at: Option<u64>,
 }

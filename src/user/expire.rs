@@ -6,6 +6,7 @@
 use super::User;
 use super::command::{Expire, Expired, Outcome};
 use super::finish::checkpoint;
+use super::holding::Upkeep;
 use super::store::{Store, StoreError, Write};
 use crate::calendar::DAY_MS;
 use crate::error::Result;
@@ -31,7 +32,8 @@ impl User {
         // Pruning reaches into what memory is made of; reading again is simpler than repeating that, and rare.
         self.stale = true;
         *self = Self::load(store)?;
-        Ok(Outcome::Expired(Expired { expired: due.len() as u64, pruned_through, wake_at }))
+        let upkeep = if due.is_empty() { Upkeep::Nothing } else { self.upkeep(now) };
+        Ok(Outcome::Expired(Expired { expired: due.len() as u64, pruned_through, upkeep, wake_at }))
     }
 
     /// Removes rows that began before `before` and are settled, after a checkpoint that covers them.

@@ -7,6 +7,7 @@
 
 use super::charge::plausible;
 use super::command::{Ending, Finish, Finished, Outcome, Progress};
+use super::holding::Upkeep;
 use super::store::{DayRow, Settlement, Status, Store, StoreError, Write};
 use super::turn::{self, Turn};
 use super::{MAX_SAFE, Open, User};
@@ -57,7 +58,7 @@ impl User {
         if due {
             self.frontier = settled_through;
         }
-        Ok(Outcome::Finished(Finished { settled: true, stored }))
+        Ok(Outcome::Finished(Finished { settled: true, stored, upkeep: self.upkeep(now) }))
     }
 
     /// Not open: unknown, a duplicate, or expired. Only the last has something left to do.
@@ -68,11 +69,11 @@ impl User {
             _ => Vec::new(),
         };
         if writes.is_empty() {
-            return Ok(Outcome::Finished(Finished { settled: false, stored: false }));
+            return Ok(Outcome::Finished(Finished { settled: false, stored: false, upkeep: Upkeep::Nothing }));
         }
         let writes = [writes, vec![Write::MarkStored { seq: finish.seq }]].concat();
         self.commit(store, &writes)?;
-        Ok(Outcome::Finished(Finished { settled: false, stored: true }))
+        Ok(Outcome::Finished(Finished { settled: false, stored: true, upkeep: Upkeep::Nothing }))
     }
 
     /// The highest number up to which every request is settled.

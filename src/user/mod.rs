@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::api::usage::TokenUsage;
 use crate::calendar::DAY_MS;
 use crate::error::{Error, Result};
+use crate::lease::Reply;
 use crate::price::Rates;
 
 mod begin;
@@ -21,6 +22,7 @@ pub mod command;
 mod expire;
 mod finish;
 mod history;
+pub mod holding;
 mod message;
 pub mod overrides;
 mod rate;
@@ -38,6 +40,8 @@ pub use command::{Command, Outcome};
 pub use store::{Store, StoreError, Write};
 
 use budget::Amount;
+use command::Begin;
+use holding::Holding;
 use overrides::Overrides;
 use store::{RequestRow, Status};
 use today::Today;
@@ -74,6 +78,8 @@ pub struct User {
     frontier: u64,
     /// What is said of this user's limits.
     overrides: Overrides,
+    /// What it has of the project's limits.
+    holding: Holding,
     /// The alarm that was last set.
     alarm: Option<u64>,
     /// A commit failed: the store has to be read before anything else.
@@ -122,6 +128,7 @@ impl User {
         }
         user.today = user.read_day(store, rows.first().map_or(user.latest_day, |newest| newest.day))?;
         user.overrides = store.overrides()?;
+        user.holding = store.holding()?.unwrap_or_default();
         user.alarm = store.alarm()?;
         Ok(user)
     }
@@ -139,7 +146,7 @@ impl User {
             self.turn_to(store, zone, now)?;
         }
         match command {
-            Command::Begin(begin) => self.begin(store, begin, now),
+            Command::Begin(begin) => self.begin(store, &begin, None, now),
             Command::Progress(progress) => self.progress(store, &progress),
             Command::Finish(finish) => self.finish(store, &finish, now),
             Command::Limits(limits) => Ok(Outcome::Rate(self.snapshot(&limits, now))),
@@ -163,6 +170,9 @@ impl User {
                 self.commit(store, &writes)?;
                 Ok(Outcome::Deleted)
             }
+            Command::GiveBack(recall) => Ok(Outcome::Reported(self.give_back(store, recall.as_ref(), now)?)),
+            Command::Renew => Ok(self.renewal(now).map_or(Outcome::Held, Outcome::Ask)),
+            Command::TakeLease(lease, asked_at) => self.take_lease(store, &lease, asked_at).map(|()| Outcome::Held),
             Command::Expire(expire) => self.expire(store, expire, now),
             Command::Erase => {
                 self.commit(store, &[Write::Erase])?;
@@ -170,6 +180,19 @@ impl User {
                 Ok(Outcome::Erased)
             }
         }
+    }
+
+    /// `begin`, for whoever has to ask the project in between: `answer` is what it said, and when it was asked (epoch ms).
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub fn admit(&mut self, store: &mut impl Store, begin: &mut Begin, answer: Option<&(Reply, u64)>, now: u64) -> Result<Outcome> {
+        if self.stale {
+            *self = Self::load(store)?;
+        }
+        begin.limits = self.overrides.over(begin.limits);
+        self.turn_to(store, &begin.limits.zone, now)?;
+        self.begin(store, begin, answer, now)
     }
 
     /// The one way to write. After a failure nobody knows whether the batch is there: memory counts for nothing until read again.

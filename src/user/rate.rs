@@ -14,7 +14,7 @@ use super::store::RequestRow;
 use super::{Recent, User};
 
 /// The window, in ms.
-const WINDOW_MS: u64 = 60_000;
+pub(super) const WINDOW_MS: u64 = 60_000;
 /// What a client is told to wait for a place: one may be free at any time.
 const PLACE_AFTER_MS: u64 = 1_000;
 /// How many of the newest requests are searched for a repeated id: a repeat is a retry by the gateway, seconds later.
@@ -56,7 +56,7 @@ impl User {
     /// Set if as many requests as may run at once are running at `now`.
     pub(super) fn concurrency_refusal(&self, limits: &Limits, now: u64) -> Option<Refusal> {
         let limit = limits.concurrency?;
-        (self.running(now) >= limit).then_some(Refusal::Concurrency { limit, retry_after_ms: PLACE_AFTER_MS })
+        (self.running(now) >= limit).then_some(Refusal::Concurrency { whose: "user".to_owned(), limit, retry_after_ms: PLACE_AFTER_MS })
     }
 
     /// Reservations whose time is not over at `now`.

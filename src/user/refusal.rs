@@ -14,7 +14,7 @@ use crate::price::dollars;
 pub enum Refusal {
     /// Too many requests: 429.
     Rate {
-        /// Whose limit: `user`.
+        /// Whose limit: `user` or `project`.
         scope: String,
         /// Requests per minute.
         limit: u64,
@@ -23,6 +23,8 @@ pub enum Refusal {
     },
     /// Too many requests at the same time: 429.
     Concurrency {
+        /// Whose limit: `user` or `project`.
+        whose: String,
         /// Requests that may run at once.
         limit: u64,
         /// A guess in ms: any of them may end at any time.
@@ -39,9 +41,14 @@ pub enum Refusal {
         /// Epoch seconds.
         resets_at: u64,
     },
+    /// No limit is reached for good: the project's is being shared out anew. 429.
+    Busy {
+        /// Milliseconds until trying again makes sense.
+        retry_after_ms: u64,
+    },
 }
 
-/// A budget of a user.
+/// A budget of a user or of a whole project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "the names are the contract's and say it; days and months are the project's")]
@@ -51,6 +58,11 @@ pub enum Budget {
     UserTokensPerMonth,
     UserUsdPerDay,
     UserUsdPerMonth,
+    ProjectRequestsPerDay,
+    ProjectTokensPerDay,
+    ProjectTokensPerMonth,
+    ProjectUsdPerDay,
+    ProjectUsdPerMonth,
 }
 
 impl Budget {
@@ -62,12 +74,17 @@ impl Budget {
             Self::UserTokensPerMonth => "user_tokens_per_month",
             Self::UserUsdPerDay => "user_usd_per_day",
             Self::UserUsdPerMonth => "user_usd_per_month",
+            Self::ProjectRequestsPerDay => "project_requests_per_day",
+            Self::ProjectTokensPerDay => "project_tokens_per_day",
+            Self::ProjectTokensPerMonth => "project_tokens_per_month",
+            Self::ProjectUsdPerDay => "project_usd_per_day",
+            Self::ProjectUsdPerMonth => "project_usd_per_month",
         }
     }
 
     /// Whether it counts micro-dollars.
     pub const fn is_usd(self) -> bool {
-        matches!(self, Self::UserUsdPerDay | Self::UserUsdPerMonth)
+        matches!(self, Self::UserUsdPerDay | Self::UserUsdPerMonth | Self::ProjectUsdPerDay | Self::ProjectUsdPerMonth)
     }
 
     /// A number of it as clients see it: dollars as dollars.
@@ -77,18 +94,17 @@ impl Budget {
 
     /// A sentence: what it is that does not allow a request.
     fn sentence(self, used: &Value, limit: &Value) -> String {
-        let span = match self {
-            Self::UserTokensPerMonth | Self::UserUsdPerMonth => "this month",
-            _ => "today",
-        };
+        let name = self.name();
+        let span = if name.ends_with("month") { "this month" } else { "today" };
+        let whose = if name.starts_with("project") { "The project's" } else { "The" };
         match self {
-            Self::UserRequestsPerDay => format!("The limit of requests per day is reached: {used} of {limit} were made today."),
-            Self::UserTokensPerDay | Self::UserTokensPerMonth => {
-                format!("The token budget does not allow this request: {used} of {limit} tokens are used or reserved {span}.")
+            Self::UserRequestsPerDay | Self::ProjectRequestsPerDay => {
+                format!("{whose} limit of requests per day is reached: {used} of {limit} were made {span}.")
             }
-            Self::UserUsdPerDay | Self::UserUsdPerMonth => {
-                format!("The budget does not allow this request: {used} of {limit} US dollars are used or reserved {span}.")
+            _ if self.is_usd() => {
+                format!("{whose} budget does not allow this request: {used} of {limit} US dollars are used or reserved {span}.")
             }
+            _ => format!("{whose} token budget does not allow this request: {used} of {limit} tokens are used or reserved {span}."),
         }
     }
 }
@@ -102,9 +118,14 @@ impl Refusal {
                     .with_details(json!({"scope": scope, "limit": limit}))
                     .with_retry_after_ms(*retry_after_ms)
             }
-            Self::Concurrency { limit, retry_after_ms } => {
-                Error::new(Code::RateLimited, format!("This user may have {limit} requests running at once, and has."))
-                    .with_details(json!({"scope": "concurrency", "limit": limit}))
+            Self::Concurrency { whose, limit, retry_after_ms } => {
+                Error::new(Code::RateLimited, format!("This {whose} may have {limit} requests running at once, and has."))
+                    .with_details(json!({"scope": "concurrency", "whose": whose, "limit": limit}))
+                    .with_retry_after_ms(*retry_after_ms)
+            }
+            Self::Busy { retry_after_ms } => {
+                Error::new(Code::RateLimited, "The project's limits are being shared out anew. Try again in a moment.")
+                    .with_details(json!({"scope": "project"}))
                     .with_retry_after_ms(*retry_after_ms)
             }
             Self::Quota { scope, limit, used, resets_at } => {

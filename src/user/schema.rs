@@ -43,6 +43,7 @@ pub const SCHEMA: &[&str] = &[
      thread TEXT NOT NULL, turn INTEGER NOT NULL, piece INTEGER NOT NULL, body TEXT NOT NULL, \
      PRIMARY KEY (thread, turn, piece)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS overrides (id INTEGER PRIMARY KEY, limits TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS holding (id INTEGER PRIMARY KEY, body TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
 ];
 
@@ -73,6 +74,8 @@ pub const DAYS: &str = "SELECT * FROM days WHERE day >= ? AND day <= ? ORDER BY 
 pub const OVERRIDES: &str = "SELECT limits FROM overrides WHERE id = 1";
 /// `Store::alarm`: → one row `{value}` or none.
 pub const ALARM: &str = "SELECT value FROM meta WHERE key = 'alarm'";
+/// `Store::holding`: → one row `{body}`, JSON, or none.
+pub const HOLDING: &str = "SELECT body FROM holding WHERE id = 1";
 /// `Store::thread`: id → a `ThreadRow` or none.
 pub const THREAD: &str = "SELECT * FROM threads WHERE id = ?";
 /// `Store::threads` without `before`: limit → `ThreadRow`s.
@@ -104,8 +107,16 @@ const DELETE_THREAD: &str = "DELETE FROM threads WHERE id = ?";
 const PUT_OVERRIDES: &str = "INSERT OR REPLACE INTO overrides (id, limits) VALUES (1, ?)";
 const SET_ALARM: &str = "INSERT OR REPLACE INTO meta (key, value) VALUES ('alarm', ?)";
 const CLEAR_ALARM: &str = "DELETE FROM meta WHERE key = 'alarm'";
-const ERASE: &[&str] =
-    &["DELETE FROM requests", "DELETE FROM days", "DELETE FROM threads", "DELETE FROM turns", "DELETE FROM overrides", "DELETE FROM meta"];
+const PUT_HOLDING: &str = "INSERT OR REPLACE INTO holding (id, body) VALUES (1, ?)";
+const ERASE: &[&str] = &[
+    "DELETE FROM requests",
+    "DELETE FROM holding",
+    "DELETE FROM days",
+    "DELETE FROM threads",
+    "DELETE FROM turns",
+    "DELETE FROM overrides",
+    "DELETE FROM meta",
+];
 
 /// One value to bind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,6 +182,7 @@ pub fn statements(write: &Write) -> Vec<Statement<'_>> {
         Write::PutOverrides(overrides) => vec![put_overrides(overrides)],
         Write::SetAlarm(Some(at)) => vec![(SET_ALARM, vec![(*at).into()])],
         Write::SetAlarm(None) => vec![(CLEAR_ALARM, vec![])],
+        Write::PutHolding(holding) => vec![(PUT_HOLDING, vec![Bind::Text(Cow::Owned(holding.body()))])],
         Write::Erase => ERASE.iter().map(|sql| (*sql, vec![])).collect(),
     }
 }

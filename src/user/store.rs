@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::usage::TokenUsage;
 use crate::price::Rates;
 
+pub use super::holding::Holding;
 use super::overrides::Overrides;
 pub use super::totals::{Checkpoint, DayRow};
 
@@ -38,6 +39,8 @@ pub trait Store {
     fn overrides(&self) -> Result<Overrides, StoreError>;
     /// The alarm that was last set, epoch ms.
     fn alarm(&self) -> Result<Option<u64>, StoreError>;
+    /// What it has of the project's limits.
+    fn holding(&self) -> Result<Option<Holding>, StoreError>;
     /// One thread.
     fn thread(&self, id: &str) -> Result<Option<ThreadRow>, StoreError>;
     /// Threads by (`last_message_at`, `id`) descending, those below `before`, at most `limit`.
@@ -119,6 +122,8 @@ pub enum Write {
     PutOverrides(Overrides),
     /// 1 row, and the platform's own alarm is to be set (or deleted) with it. Epoch ms.
     SetAlarm(Option<u64>),
+    /// 1 row: replaces what it has of the project's limits.
+    PutHolding(Box<Holding>),
     /// Removes every row of every table, and the platform's alarm.
     Erase,
 }

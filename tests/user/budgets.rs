@@ -125,7 +125,10 @@ fn places_come_back_with_a_finish_or_when_their_time_is_over() {
     object.begin(Begin { limits, ttl_ms: 5_000, ..begin("b") }, NOW).unwrap();
     let refused = object.begin(Begin { limits, ..begin("c") }, NOW).unwrap_err();
     let error = refused.refusal.error();
-    assert_eq!((error.status(), error.details().unwrap().to_string()), (429, r#"{"limit":2,"scope":"concurrency"}"#.to_owned()));
+    assert_eq!(
+        (error.status(), error.details().unwrap().to_string()),
+        (429, r#"{"limit":2,"scope":"concurrency","whose":"user"}"#.to_owned())
+    );
     assert!(error.headers().contains(&("retry-after", "1".to_owned())));
     object.finish(finish("a", seq), NOW);
     object.begin(Begin { limits, ..begin("c") }, NOW).unwrap();

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use behest::user::overrides::Overrides;
 use behest::user::schema::{Bind, statements};
-use behest::user::store::{Checkpoint, DayRow, RequestRow, Settlement, Status, ThreadRow, TurnRow};
+use behest::user::store::{Checkpoint, DayRow, Holding, RequestRow, Settlement, Status, ThreadRow, TurnRow};
 use behest::user::{Store, StoreError, Write};
 
 /// What the next commit does.
@@ -40,6 +40,7 @@ pub struct Rows {
     pub turns: BTreeMap<(String, u64, u64), String>,
     pub overrides: Overrides,
     pub alarm: Option<u64>,
+    pub holding: Option<Holding>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -93,6 +94,10 @@ impl Store for Memory {
 
     fn alarm(&self) -> Result<Option<u64>, StoreError> {
         Ok(self.rows.alarm)
+    }
+
+    fn holding(&self) -> Result<Option<Holding>, StoreError> {
+        Ok(self.rows.holding.clone())
     }
 
     fn thread(&self, id: &str) -> Result<Option<ThreadRow>, StoreError> {
@@ -194,6 +199,7 @@ impl Rows {
                 self.alarm = *at;
                 return 0;
             }
+            Write::PutHolding(holding) => self.holding = Some((**holding).clone()),
             Write::Erase => *self = Self::default(),
         }
         1

@@ -5,7 +5,10 @@
 
 mod directory;
 mod document;
+mod lease_store;
+mod leases;
 mod project;
+mod transaction;
 mod user;
 mod user_store;
 
@@ -20,6 +23,7 @@ use worker::{Env, Request, Response, ResponseBuilder};
 
 use crate::edge::clock;
 use crate::error::{Code, Error, Result};
+use crate::lease::{Ask, Reply};
 
 /// How long an object may take.
 const DEADLINE_MS: u64 = 5_000;
@@ -32,6 +36,19 @@ extern "C" {
     type RawStub;
     #[wasm_bindgen(method, catch)]
     fn fetch(this: &RawStub, url: &str, init: &RequestInit) -> Result<Promise, JsValue>;
+}
+
+/// The binding of the projects' objects.
+const PROJECT: &str = "PROJECT_OBJECT";
+
+/// What a project's object can be asked.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Message {
+    /// About its configuration. Answer: a snapshot.
+    Config(Box<crate::project::Command>),
+    /// About its limits. Answer: a `Reply`.
+    Lease(Ask),
 }
 
 /// What travels back from an object.
@@ -55,7 +72,12 @@ pub async fn user(env: &Env, project_id: &str, uid: &str, command: &crate::user:
 
 /// Asks one project's object.
 pub async fn project(env: &Env, id: &str, command: &crate::project::Command) -> Result<crate::config::Snapshot> {
-    Ok(call(env, "PROJECT_OBJECT", id, &encode(command)?).await?.0)
+    Ok(call(env, PROJECT, id, &encode(&Message::Config(Box::new(command.clone())))?).await?.0)
+}
+
+/// Asks a project's object for a slice of its limits, or gives one back.
+async fn lease(env: &Env, project_id: &str, ask: &Ask) -> Result<Reply> {
+    Ok(call(env, PROJECT, project_id, &encode(&Message::Lease(ask.clone()))?).await?.0)
 }
 
 /// Asks the directory.

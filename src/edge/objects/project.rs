@@ -1,17 +1,21 @@
-//! A project's object: a shell around `crate::project` that also empties its outbox into KV.
+//! A project's object: a shell around `crate::project` that also empties its outbox into KV, and around its leases.
 //!
-//! Always holds: the change is durable before KV hears of it; one flush at a time, so an older value never lands
-//! after a newer one; what KV refuses (one write a second per name) is tried again by alarm.
+//! Always holds: the change is durable before KV or anybody else hears of it; one flush at a time, so an older value never
+//! lands after a newer one; what KV refuses (one write a second per name) and whom a change did not reach is tried again
+//! by alarm.
+
+use std::rc::Rc;
 
 use futures::lock::Mutex;
 use worker::{DurableObject, Env, Request, Response, State, durable_object};
 
 use super::document::Document;
-use super::{command, reply};
+use super::leases::Leases;
+use super::{Message, command, reply};
 use crate::config::Snapshot;
 use crate::edge::clock;
 use crate::edge::deployment::CONFIG_KV;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::project::{Command, State as Project};
 
 /// How long one KV write may take.
@@ -25,37 +29,62 @@ pub struct ProjectObject {
     state: State,
     env: Env,
     document: Document<Project>,
+    leases: Rc<Leases>,
     flushing: Mutex<()>,
 }
 
 impl DurableObject for ProjectObject {
     fn new(state: State, env: Env) -> Self {
-        Self { document: Document::new(&state), state, env, flushing: Mutex::new(()) }
+        Self { document: Document::new(&state), leases: Rc::new(Leases::new(&state)), state, env, flushing: Mutex::new(()) }
     }
 
     async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
-        let result = match command(&mut request).await {
-            Ok(command) => self.apply(command).await,
-            Err(error) => Err(error),
-        };
-        Ok(reply(result, 0))
+        Ok(match command(&mut request).await {
+            Ok(Message::Config(command)) => reply(self.configure(*command).await, 0),
+            Ok(Message::Lease(ask)) => reply(self.lease(&ask).await, 0),
+            Err(error) => reply::<()>(Err(error), 0),
+        })
     }
 
     async fn alarm(&self) -> worker::Result<Response> {
         self.flush().await;
+        if let Ok(snapshot) = self.snapshot()
+            && !self.leases.tell(&self.env, &snapshot).await.unwrap_or(false)
+        {
+            let _ = self.state.storage().set_alarm(RETRY_MS).await;
+        }
         Response::empty()
     }
 }
 
 impl ProjectObject {
-    async fn apply(&self, command: Command) -> Result<Snapshot> {
+    async fn configure(&self, command: Command) -> Result<Snapshot> {
         let reads_only = matches!(command, Command::Read);
         let (next, snapshot) = self.document.load()?.apply(command)?;
         if !reads_only {
             self.document.save(next)?;
             self.flush().await;
+            self.tell(&snapshot);
         }
         Ok(snapshot)
+    }
+
+    fn snapshot(&self) -> Result<Snapshot> {
+        self.document.load()?.snapshot.ok_or_else(|| Error::new(Code::NotFound, "There is no such project."))
+    }
+
+    async fn lease(&self, ask: &crate::lease::Ask) -> Result<crate::lease::Reply> {
+        self.leases.ask(&self.env, &self.snapshot()?, ask).await
+    }
+
+    /// Tells the users that hold a slice, while the owner has the answer already.
+    fn tell(&self, snapshot: &Snapshot) {
+        let (leases, env, snapshot, storage) = (Rc::clone(&self.leases), self.env.clone(), snapshot.clone(), self.state.storage());
+        self.state.wait_until(async move {
+            if !leases.tell(&env, &snapshot).await.unwrap_or(false) {
+                let _ = storage.set_alarm(RETRY_MS).await;
+            }
+        });
     }
 
     async fn flush(&self) {

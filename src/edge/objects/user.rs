@@ -1,57 +1,158 @@
 //! A user's object: a shell around `crate::user`. Load, apply, save, answer: no await between load and save.
+//!
+//! Always holds: one message to the project at a time; what a request does not wait for is done after its answer.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
-use worker::{DurableObject, Env, Request, Response, State, durable_object};
+use futures::lock::Mutex;
+use worker::{DurableObject, Env, Request, Response, State, Storage, durable_object};
 
 use super::user_store::{Alarm, UserStore};
 use super::{command, reply};
 use crate::edge::clock;
 use crate::error::Result;
-use crate::user::command::Expire;
+use crate::lease::{Ask, Reply, Want};
+use crate::user::command::{Begin, Expire};
+use crate::user::holding::Upkeep;
+use crate::user::refusal::Refusal;
 use crate::user::{Command, Outcome, RETENTION_MS, User};
+
+/// How often the project is asked for one request: a second time if the first answer was overtaken.
+const ASKS: usize = 2;
 
 /// One per (project, user).
 #[durable_object(alarm)]
 pub struct UserObject {
     state: State,
+    env: Env,
+    core: Rc<Core>,
+}
+
+/// What the work after an answer needs too.
+struct Core {
+    storage: Storage,
     store: RefCell<UserStore>,
     user: RefCell<Option<User>>,
+    /// Held by whoever asks the project.
+    asking: Mutex<()>,
 }
 
 impl DurableObject for UserObject {
-    fn new(state: State, _env: Env) -> Self {
-        Self { store: RefCell::new(UserStore::new(&state)), state, user: RefCell::new(None) }
+    fn new(state: State, env: Env) -> Self {
+        let core = Core {
+            storage: state.storage(),
+            store: RefCell::new(UserStore::new(&state)),
+            user: RefCell::new(None),
+            asking: Mutex::new(()),
+        };
+        Self { state, env, core: Rc::new(core) }
     }
 
     async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
         let result = match command(&mut request).await {
-            Ok(command) => self.apply(command).await,
+            Ok(Command::Begin(mut begin)) => self.core.begin(&self.env, &mut begin).await,
+            Ok(command) => self.core.apply(command).await,
             Err(error) => Err(error),
         };
-        let rows = self.store.borrow_mut().take_rows();
+        if let Ok(outcome) = &result {
+            self.keep_up(outcome);
+        }
+        let rows = self.core.store.borrow_mut().take_rows();
         Ok(reply(result, rows))
     }
 
     async fn alarm(&self) -> worker::Result<Response> {
         // An alarm that fails is tried again by the platform.
-        match self.apply(Command::Expire(Expire { retention_ms: RETENTION_MS })).await {
-            Ok(_) => Response::empty(),
+        match self.core.apply(Command::Expire(Expire { retention_ms: RETENTION_MS })).await {
+            Ok(outcome) => {
+                self.keep_up(&outcome);
+                Response::empty()
+            }
             Err(error) => Err(worker::Error::RustError(error.cause().unwrap_or("alarm").to_owned())),
         }
     }
 }
 
 impl UserObject {
+    /// Does what nobody waits for.
+    fn keep_up(&self, outcome: &Outcome) {
+        let upkeep = match outcome {
+            Outcome::Finished(finished) => finished.upkeep,
+            Outcome::Expired(expired) => expired.upkeep,
+            _ => Upkeep::Nothing,
+        };
+        if upkeep != Upkeep::Nothing {
+            let (core, env) = (Rc::clone(&self.core), self.env.clone());
+            self.state.wait_until(async move {
+                // What fails is made good by the next message, or by a recall.
+                let _ = core.keep_up(&env, upkeep).await;
+            });
+        }
+    }
+}
+
+impl Core {
     async fn apply(&self, command: Command) -> Result<Outcome> {
+        self.with(|user, store, now| user.apply(store, command, now)).await
+    }
+
+    /// Admits a request, after asking the project for a slice of its limits if there is none that covers it.
+    async fn begin(&self, env: &Env, begin: &mut Begin) -> Result<Outcome> {
+        let first = self.admit(begin, None).await?;
+        if !matches!(first, Outcome::Ask(_)) {
+            return Ok(first);
+        }
+        let _one_at_a_time = self.asking.lock().await;
+        let mut outcome = self.admit(begin, None).await?;
+        for _ in 0..ASKS {
+            let Outcome::Ask(ask) = &outcome else { break };
+            let asked_at = clock::now_ms();
+            let reply = super::lease(env, &begin.project.id, ask).await?;
+            outcome = self.admit(begin, Some(&(reply, asked_at))).await?;
+            if matches!(&outcome, Outcome::Refused(refused) if matches!(refused.refusal, Refusal::Busy { .. })) {
+                outcome = self.admit(begin, None).await?;
+            }
+        }
+        Ok(outcome)
+    }
+
+    async fn admit(&self, begin: &mut Begin, answer: Option<&(Reply, u64)>) -> Result<Outcome> {
+        self.with(|user, store, now| user.admit(store, begin, answer, now)).await
+    }
+
+    async fn keep_up(&self, env: &Env, upkeep: Upkeep) -> Result<()> {
+        let _one_at_a_time = self.asking.lock().await;
+        let asked_at = clock::now_ms();
+        let outcome = self.apply(if upkeep == Upkeep::Renew { Command::Renew } else { Command::GiveBack(None) }).await?;
+        let Some((project, ask)) = self.message(outcome) else { return Ok(()) };
+        if let Reply::Lease(lease) = super::lease(env, &project, &ask).await? {
+            self.apply(Command::TakeLease(lease, asked_at)).await?;
+        }
+        Ok(())
+    }
+
+    /// What to write to which project.
+    fn message(&self, outcome: Outcome) -> Option<(String, Ask)> {
+        let user = self.user.borrow();
+        let (project, name) = user.as_ref()?.lessor()?;
+        match outcome {
+            Outcome::Ask(ask) => Some((project.to_owned(), ask)),
+            Outcome::Reported(report) => Some((project.to_owned(), Ask { user: name.to_owned(), report, want: Want::Nothing })),
+            _ => None,
+        }
+    }
+
+    /// The one way to the state: read it if needed, work, and see to the alarm.
+    async fn with(&self, work: impl FnOnce(&mut User, &mut UserStore, u64) -> Result<Outcome>) -> Result<Outcome> {
         let now = clock::now_ms();
-        let outcome = self.apply_now(command, now);
+        let outcome = self.with_now(work, now);
         let alarm = self.store.borrow_mut().take_alarm();
         self.set_alarm(alarm, now).await?;
         outcome
     }
 
-    fn apply_now(&self, command: Command, now: u64) -> Result<Outcome> {
+    fn with_now(&self, work: impl FnOnce(&mut User, &mut UserStore, u64) -> Result<Outcome>, now: u64) -> Result<Outcome> {
         let mut store = self.store.borrow_mut();
         store.prepare()?;
         let mut slot = self.user.borrow_mut();
@@ -59,7 +160,7 @@ impl UserObject {
             Some(user) => user,
             None => User::load(&*store)?,
         };
-        let outcome = user.apply(&mut *store, command, now);
+        let outcome = work(&mut user, &mut store, now);
         *slot = Some(user);
         outcome
     }
@@ -68,10 +169,10 @@ impl UserObject {
         let failed = |e: worker::Error| crate::error::Error::server(format!("alarm: {e}"));
         match alarm {
             None => Ok(()),
-            Some(Alarm::Clear) => self.state.storage().delete_alarm().await.map_err(failed),
+            Some(Alarm::Clear) => self.storage.delete_alarm().await.map_err(failed),
             Some(Alarm::At(at)) => {
                 let offset = i64::try_from(at.saturating_sub(now)).unwrap_or(i64::MAX);
-                self.state.storage().set_alarm(offset).await.map_err(failed)
+                self.storage.set_alarm(offset).await.map_err(failed)
             }
         }
     }

@@ -2,23 +2,21 @@
 //!
 //! Always holds: a batch is one synchronous transaction; no statement text is made here.
 
-use js_sys::{Array, Function, Reflect};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use wasm_bindgen::closure::Closure;
-use wasm_bindgen::{JsCast, JsValue};
 use worker::{SqlStorage, SqlStorageValue, State};
 
+use super::transaction::Transactions;
 use crate::error::Result;
 use crate::user::overrides::Overrides;
 use crate::user::schema::{self, Bind};
-use crate::user::store::{Checkpoint, DayRow, RequestRow, ThreadRow, TurnRow};
+use crate::user::store::{Checkpoint, DayRow, Holding, RequestRow, ThreadRow, TurnRow};
 use crate::user::{Store, StoreError, Write};
 
 /// One user's rows.
 pub struct UserStore {
     sql: SqlStorage,
-    storage: JsValue,
+    transactions: Transactions,
     prepared: bool,
     rows: u64,
     alarm: Option<Alarm>,
@@ -38,8 +36,7 @@ type Rows<T> = Result<T, StoreError>;
 impl UserStore {
     /// The store of this object.
     pub fn new(state: &State) -> Self {
-        let storage = state.storage();
-        Self { sql: storage.sql(), storage: JsValue::from(storage.as_raw()), prepared: false, rows: 0, alarm: None }
+        Self { sql: state.storage().sql(), transactions: Transactions::new(state), prepared: false, rows: 0, alarm: None }
     }
 
     /// Makes the tables, once.
@@ -70,18 +67,6 @@ impl UserStore {
 
     fn first<T: DeserializeOwned>(&self, sql: &str, binds: &[Bind]) -> Rows<Option<T>> {
         Ok(self.query(sql, binds)?.into_iter().next())
-    }
-
-    /// Runs `body` in the platform's synchronous transaction: a throw inside takes everything back.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count that was a u32")]
-    fn transaction(&self, mut body: impl FnMut() -> worker::Result<u64> + 'static) -> Rows<u64> {
-        let run = Closure::<dyn FnMut() -> Result<JsValue, JsValue>>::new(move || {
-            let rows = body().map_err(|e| JsValue::from_str(&e.to_string()))?;
-            Ok(JsValue::from(u32::try_from(rows).unwrap_or(u32::MAX)))
-        });
-        let method: Function = Reflect::get(&self.storage, &"transactionSync".into()).map(JsCast::unchecked_into).map_err(thrown)?;
-        let rows = method.call1(&self.storage, run.as_ref()).map_err(thrown)?;
-        Ok(rows.as_f64().map_or(0, |n| n as u64))
     }
 }
 
@@ -145,6 +130,15 @@ impl Store for UserStore {
         Ok(self.first::<Row>(schema::ALARM, &[])?.and_then(|row| row.value))
     }
 
+    fn holding(&self) -> Rows<Option<Holding>> {
+        #[derive(Deserialize)]
+        struct Row {
+            body: String,
+        }
+        let row = self.first::<Row>(schema::HOLDING, &[])?;
+        row.map(|row| serde_json::from_str(&row.body).map_err(|e| StoreError(e.to_string()))).transpose()
+    }
+
     fn thread(&self, id: &str) -> Rows<Option<ThreadRow>> {
         self.first(schema::THREAD, &[id.into()])
     }
@@ -165,12 +159,7 @@ impl Store for UserStore {
         for (sql, binds) in writes.iter().flat_map(schema::statements) {
             statements.push((sql, binds.iter().map(value).collect::<Vec<_>>()));
         }
-        let sql = self.sql.clone();
-        self.rows += if statements.len() == 1 {
-            run(&sql, &mut statements).map_err(failed)?
-        } else {
-            self.transaction(move || run(&sql, &mut statements))?
-        };
+        self.rows += self.transactions.run(statements).map_err(StoreError)?;
         for write in writes {
             match write {
                 Write::SetAlarm(Some(at)) => self.alarm = Some(Alarm::At(*at)),
@@ -180,15 +169,6 @@ impl Store for UserStore {
         }
         Ok(())
     }
-}
-
-/// Runs each statement and counts the rows written.
-fn run(sql: &SqlStorage, statements: &mut Vec<(&'static str, Vec<SqlStorageValue>)>) -> worker::Result<u64> {
-    let mut rows = 0;
-    for (text, binds) in std::mem::take(statements) {
-        rows += sql.exec(text, binds)?.rows_written() as u64;
-    }
-    Ok(rows)
 }
 
 /// Integers are below 2^53 by the state's own rule; one that is not would be a bug, and is stored as the largest that is exact.
@@ -203,9 +183,4 @@ fn value(bind: &Bind) -> SqlStorageValue {
 #[allow(clippy::needless_pass_by_value, reason = "the shape map_err wants")]
 fn failed(error: worker::Error) -> StoreError {
     StoreError(error.to_string())
-}
-
-#[allow(clippy::needless_pass_by_value, reason = "the shape map_err wants")]
-fn thrown(value: JsValue) -> StoreError {
-    StoreError(format!("{:?}", value.as_string().unwrap_or_else(|| Array::of1(&value).join(",").into())))
 }

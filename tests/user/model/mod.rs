@@ -14,7 +14,10 @@ mod time;
 use behest::api::usage::TokenUsage;
 use behest::error::{Code, Error};
 use behest::user::User;
-use behest::user::command::{Base, Begin, Command, Ending, Estimate, Expire, Finish, Finished, Limits, Outcome, Progress, ThreadId};
+use behest::user::command::{
+    Base, Begin, Command, Ending, Estimate, Expire, Finish, Finished, Limits, Outcome, Progress, ProjectTerms, ThreadId,
+};
+use behest::user::holding::Upkeep;
 use behest::user::store::KeySource;
 
 use crate::memory::{Fault, Memory};
@@ -149,6 +152,7 @@ impl World {
                 output_default: self.rng.u64(1..400),
                 choices: self.rng.u64(1..3),
             },
+            project: ProjectTerms::default(),
             ttl_ms: self.rng.u64(1_000..120_000),
         };
         let local = self.local.clone();
@@ -271,7 +275,7 @@ impl World {
         self.seen.totals_by_finish += u64::from(self.store.rows.days != totals);
         match &answer {
             Ok(Outcome::Finished(finished)) => {
-                assert_eq!(*finished, Finished { settled: settles, stored: stores });
+                assert_eq!(*finished, Finished { settled: settles, stored: stores, upkeep: Upkeep::Nothing });
                 assert_eq!(self.store.commits, commits + u64::from(settles || stores), "a finish that changes nothing wrote");
                 self.seen.settled += u64::from(settles);
                 self.seen.repeated_finish += u64::from(!settles && !stores);
@@ -356,7 +360,7 @@ impl World {
             thread: None,
         };
         match self.apply(Command::Finish(finish)) {
-            Ok(Outcome::Finished(finished)) => assert_eq!(finished, Finished { settled: false, stored: false }),
+            Ok(Outcome::Finished(finished)) => assert_eq!(finished, Finished { settled: false, stored: false, upkeep: Upkeep::Nothing }),
             other => panic!("stray: {other:?}"),
         }
     }

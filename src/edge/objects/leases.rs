@@ -1,0 +1,96 @@
+//! A project's leases: a shell around `crate::lease::Pool` that also calls slices back from the users who hold them.
+//!
+//! Always holds: no await between reading the pool and keeping it; a user that does not answer keeps its slice.
+
+use std::cell::RefCell;
+
+use futures::future::join_all;
+use worker::{Env, State};
+
+use super::lease_store::LeaseStore;
+use crate::config::Snapshot;
+use crate::edge::{clock, zones};
+use crate::error::{Error, Result};
+use crate::lease::pool::{Answer, Terms};
+use crate::lease::{Ask, Pool, Recall, Reply, Report};
+use crate::user::{Command, Outcome};
+
+/// How long a user may take to give back: somebody waits for it.
+const RECALL_MS: u64 = 1_500;
+
+/// The leases of one project.
+pub struct Leases {
+    store: RefCell<LeaseStore>,
+    pool: RefCell<Option<Pool>>,
+}
+
+impl Leases {
+    /// Those of this object.
+    pub fn new(state: &State) -> Self {
+        Self { store: RefCell::new(LeaseStore::new(state)), pool: RefCell::new(None) }
+    }
+
+    /// Answers a user, after asking others for what they do not use if that is needed.
+    pub async fn ask(&self, env: &Env, snapshot: &Snapshot, ask: &Ask) -> Result<Reply> {
+        for recalled in [false, true] {
+            let now = clock::now_ms();
+            let terms = terms(snapshot, now);
+            match self.with(|pool, store| pool.ask(store, &terms, ask, recalled, now))? {
+                Answer::Reply(reply) => return Ok(reply),
+                Answer::Recall(recalls) => self.recall(env, snapshot, recalls).await,
+            }
+        }
+        Err(Error::server("the pool recalled twice"))
+    }
+
+    /// Tells every user that holds a slice by an older configuration, and takes the slice back. True: all have been told.
+    pub async fn tell(&self, env: &Env, snapshot: &Snapshot) -> Result<bool> {
+        loop {
+            let now = clock::now_ms();
+            let recalls = self.with(|pool, _| Ok(pool.outdated(&terms(snapshot, now), now)))?;
+            if recalls.is_empty() {
+                return self.with(|pool, _| Ok(!pool.has_outdated(snapshot.version, now)));
+            }
+            self.recall(env, snapshot, recalls).await;
+        }
+    }
+
+    async fn recall(&self, env: &Env, snapshot: &Snapshot, recalls: Vec<Recall>) {
+        let id = snapshot.project.id.as_str();
+        let asked = recalls.into_iter().map(|recall| async move {
+            let user = recall.user.clone();
+            let answer = clock::within(RECALL_MS, super::user(env, id, &user, &Command::GiveBack(Some(recall)))).await;
+            match answer {
+                Some(Ok((Outcome::Reported(report), _))) => Some((user, report)),
+                _ => None,
+            }
+        });
+        for (user, report) in join_all(asked).await.into_iter().flatten() {
+            // What cannot be kept now is reported again with the user's next message.
+            let _ = self.take(snapshot, &user, &report);
+        }
+    }
+
+    fn take(&self, snapshot: &Snapshot, user: &str, report: &Report) -> Result<()> {
+        let now = clock::now_ms();
+        let terms = terms(snapshot, now);
+        self.with(|pool, store| pool.reported(store, &terms, user, report, now))
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Pool, &mut LeaseStore) -> Result<T>) -> Result<T> {
+        let mut store = self.store.borrow_mut();
+        store.prepare()?;
+        let mut slot = self.pool.borrow_mut();
+        let mut pool = match slot.take() {
+            Some(pool) => pool,
+            None => Pool::load(&*store)?,
+        };
+        let result = work(&mut pool, &mut store);
+        *slot = Some(pool);
+        result
+    }
+}
+
+fn terms(snapshot: &Snapshot, now: u64) -> Terms {
+    Terms::of(snapshot, &zones::around_now(snapshot.settings.time_zone.as_ref()), now)
+}

@@ -1,0 +1,152 @@
+//! What a project knows of one user's slice.
+//!
+//! Always holds: the user can have no more in use than is counted here, whichever of its messages have come and whichever
+//! of ours have reached it. A report counts as exact only if it knows of the newest grant; else what was before stays too.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::steps::Steps;
+use super::{Lease, Recall, Report, Share, Span};
+
+/// The window of requests a minute, ms.
+pub const WINDOW_MS: u64 = 60_000;
+/// The longest that a request runs, ms: its reservation is over then. Admission sees to it.
+pub const RUN_MS: u64 = 660_000;
+
+/// A user's slice.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The incarnation of the user that it is of.
+    pub epoch: u64,
+    /// The newest grant.
+    pub grant: u64,
+    /// Until when the newest grant may be used, epoch ms.
+    pub until: u64,
+    /// The newest grant's requests a minute.
+    pub rate_now: u64,
+    /// Requests that may count towards the minute.
+    pub rate: Steps,
+    /// The newest grant's places.
+    pub places_now: u64,
+    /// Requests that may run.
+    pub places: Steps,
+    /// Budgets.
+    pub shares: BTreeMap<Share, Held>,
+    /// The user has given back everything that it does not need: recalling it would bring nothing.
+    pub exact: bool,
+    /// The newest grant was for one request only.
+    pub single: bool,
+    /// The configuration that the user knows of.
+    pub told: u64,
+    /// When it last wrote, epoch ms.
+    pub heard: u64,
+    /// When it was last recalled, epoch ms; not kept, for it only saves calls.
+    #[serde(skip)]
+    pub recalled: u64,
+}
+
+/// The project's side of one budget of one user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The day or month that it is of.
+    pub span: u64,
+    /// Ever granted.
+    pub granted: u64,
+    /// Ever returned, as far as we know.
+    pub returned: u64,
+    /// Spent and reserved, as last reported.
+    pub committed: u64,
+}
+
+impl Held {
+    /// What the user may have committed at most.
+    pub const fn amount(&self) -> u64 {
+        self.granted.saturating_sub(self.returned)
+    }
+}
+
+impl Holder {
+    /// What it holds of a budget in a span.
+    pub fn held(&self, share: Share, span: Span) -> u64 {
+        self.shares.get(&share).filter(|held| held.span == span.of(share)).map_or(0, Held::amount)
+    }
+
+    /// Takes in what its user reports.
+    pub fn take(&mut self, report: &Report, span: Span, now: u64) {
+        self.epoch = report.epoch;
+        self.heard = now;
+        if report.grant >= self.grant {
+            self.grant = report.grant;
+            self.rate = Steps::of_ages(&report.recent, WINDOW_MS, now);
+            self.places = Steps::default();
+            self.places.add(report.running, now + RUN_MS);
+            if report.closed {
+                (self.until, self.exact) = (0, true);
+            } else if self.until >= now {
+                self.rate.add(self.rate_now, self.until + WINDOW_MS);
+                self.places.add(self.places_now, self.until + RUN_MS);
+            }
+        }
+        for (share, counters) in &report.counters {
+            let number = report.span.of(*share);
+            if number != span.of(*share) {
+                continue;
+            }
+            let held = self.shares.entry(*share).or_default();
+            if held.span != number {
+                *held = Held { span: number, ..Held::default() };
+            }
+            held.granted = held.granted.max(counters.taken);
+            held.returned = held.returned.max(counters.returned);
+            held.committed = counters.committed;
+            // What a provider billed beyond a reservation, or what was spent before there was a limit: it is lost already.
+            held.granted += counters.committed.saturating_sub(held.amount());
+        }
+    }
+
+    /// Notes a grant.
+    pub fn give(&mut self, lease: &Lease, now: u64) {
+        self.grant = lease.grant;
+        self.until = now + lease.ttl_ms;
+        (self.rate_now, self.places_now) = (lease.rate.unwrap_or(0), lease.places.unwrap_or(0));
+        self.rate.prune(now);
+        self.places.prune(now);
+        self.rate.add(self.rate_now, self.until + WINDOW_MS);
+        self.places.add(self.places_now, self.until + RUN_MS);
+        for (share, granted) in &lease.granted {
+            let held = self.shares.entry(*share).or_default();
+            held.span = lease.span.of(*share);
+            held.granted = *granted;
+        }
+        (self.exact, self.single, self.told) = (false, lease.tight, lease.version);
+    }
+
+    /// Whether a recall might bring something.
+    pub fn has_slack(&self, span: Span, now: u64) -> bool {
+        let spare = Share::ALL
+            .into_iter()
+            .any(|share| self.shares.get(&share).is_some_and(|held| held.span == span.of(share) && held.amount() > held.committed));
+        !self.exact && (spare || self.rate.at(now) > 0 || self.places.at(now) > 0)
+    }
+
+    /// Whether it was not recalled a moment ago.
+    pub const fn is_recallable(&self, now: u64, quiet_ms: u64) -> bool {
+        self.recalled == 0 || self.recalled + quiet_ms < now
+    }
+
+    /// Whether nothing of it counts any more.
+    pub fn is_over(&self, span: Span, now: u64) -> bool {
+        self.until < now
+            && self.rate.at(now) == 0
+            && self.places.at(now) == 0
+            && Share::ALL.into_iter().all(|share| self.held(share, span) == 0)
+    }
+
+    /// The message that calls its slice back.
+    pub fn recall(&self, user: &str, version: u64, span: Span) -> Recall {
+        let granted = self.shares.iter().filter(|(share, held)| held.span == span.of(**share)).map(|(share, held)| (*share, held.granted));
+        Recall { user: user.to_owned(), grant: self.grant, version, span, granted: granted.collect() }
+    }
+}

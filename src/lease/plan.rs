@@ -1,0 +1,175 @@
+//! How large a slice is: generous while there is room, one request's near a limit.
+//!
+//! Always holds: what is planned fits every limit together with what all others may have in use.
+//! Absent on purpose: keeping it, and whom to recall (`pool`).
+
+use std::collections::BTreeMap;
+
+use super::holder::{Held, Holder};
+use super::pool::{Pool, Terms};
+use super::{Amount, Ask, Lease, Need, Share};
+use crate::user::refusal::Refusal;
+
+/// How long a slice may be used while at least so many eighths of every limit are free, ms.
+const LIVES: [(u64, u64); 3] = [(4, 900_000), (2, 60_000), (1, 10_000)];
+/// How long the slice of a single request may be used, ms: as long as the answer may be on its way.
+const SINGLE_MS: u64 = 2_000;
+/// What a user is told to wait for a place, ms: one may be free at any time.
+const PLACE_AFTER_MS: u64 = 1_000;
+/// Near a limit a stream that can ask for more gets one part in so many of what is left.
+const PARTS: u64 = 10;
+
+/// A slice that fits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Plan {
+    pub rate: Option<u64>,
+    pub places: Option<u64>,
+    pub granted: BTreeMap<Share, u64>,
+    /// Eighths of the tightest limit that are left beside it.
+    free: u64,
+    /// All that was asked for is in it.
+    pub whole: bool,
+}
+
+impl Plan {
+    /// Whether it covers more than one request.
+    pub fn is_generous(&self) -> bool {
+        self.free > 0
+    }
+
+    /// The lease that gives it.
+    pub fn lease(self, holder: &Holder, terms: &Terms) -> Lease {
+        let life = LIVES.into_iter().find(|(free, _)| self.free >= *free).map_or(SINGLE_MS, |(_, ms)| ms);
+        Lease {
+            grant: holder.grant + 1,
+            version: terms.version,
+            ttl_ms: life,
+            rate: self.rate,
+            places: self.places,
+            span: terms.span,
+            granted: self.granted,
+            tight: self.free == 0,
+        }
+    }
+}
+
+/// How much is given beyond what the request needs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    Generous,
+    Single,
+}
+
+/// One sliding limit as one user sees it.
+struct Sliding {
+    limit: u64,
+    /// What the others may have in use.
+    others: u64,
+    /// What the user has in use, with the new request.
+    least: u64,
+    /// More is of no use to it.
+    own: Option<u64>,
+    /// What it may have in use already.
+    held: u64,
+}
+
+impl Sliding {
+    /// The slice and the eighths that are left; `None` if it does not fit.
+    fn slice(&self, active: u64, manner: Manner) -> Option<(u64, u64)> {
+        let room = self.limit.saturating_sub(self.others).checked_sub(self.least)?;
+        let spare = match manner {
+            Manner::Generous => (room / (2 * (active + 1))).min(self.own.map_or(u64::MAX, |own| own.saturating_sub(self.least))),
+            Manner::Single => 0,
+        };
+        let slice = self.least + spare;
+        Some((slice, eighths(self.limit.saturating_sub(self.others).saturating_sub(slice.max(self.held)), self.limit)))
+    }
+}
+
+impl Pool {
+    /// The slice for an ask whose report is taken in. `more` is 1 for a request, 0 for a renewal.
+    pub(super) fn plan(&self, ask: &Ask, need: &Need, more: u64, terms: &Terms, now: u64) -> Result<Plan, Refusal> {
+        let generous = self.sized(ask, need, more, terms, now, Manner::Generous)?;
+        if generous.is_generous() {
+            Ok(generous)
+        } else {
+            self.sized(ask, need, more, terms, now, Manner::Single).map(|plan| Plan { free: 0, ..plan })
+        }
+    }
+
+    fn sized(&self, ask: &Ask, need: &Need, more: u64, terms: &Terms, now: u64, manner: Manner) -> Result<Plan, Refusal> {
+        let mine = self.holder(&ask.user);
+        let active = self.others(&ask.user).filter(|holder| holder.until >= now).count() as u64;
+        let mut plan = Plan { rate: None, places: None, granted: BTreeMap::new(), free: 8, whole: true };
+        if let Some(limit) = terms.limits.requests_per_minute {
+            let sliding = Sliding {
+                limit,
+                others: self.others(&ask.user).map(|holder| holder.rate.at(now)).sum(),
+                least: ask.report.recent.len() as u64 + more,
+                own: need.rpm,
+                held: mine.rate.at(now),
+            };
+            let (slice, free) = sliding.slice(active, manner).ok_or_else(|| {
+                let lacking = (sliding.others + sliding.least).saturating_sub(limit);
+                Refusal::Rate { scope: "project".to_owned(), limit, retry_after_ms: self.rate_frees(lacking, now) }
+            })?;
+            (plan.rate, plan.free) = (Some(slice), plan.free.min(free));
+        }
+        if let Some(limit) = terms.limits.concurrency {
+            let sliding = Sliding {
+                limit,
+                others: self.others(&ask.user).map(|holder| holder.places.at(now)).sum(),
+                least: ask.report.running + more,
+                own: need.concurrency,
+                held: mine.places.at(now),
+            };
+            let refusal = Refusal::Concurrency { whose: "project".to_owned(), limit, retry_after_ms: PLACE_AFTER_MS };
+            let (slice, free) = sliding.slice(active, manner).ok_or(refusal)?;
+            (plan.places, plan.free) = (Some(slice), plan.free.min(free));
+        }
+        for share in Share::ALL {
+            if let Some(limit) = share.limit(&terms.limits) {
+                let held = mine.shares.get(&share).copied().filter(|held| held.span == terms.span.of(share)).unwrap_or_default();
+                self.budget(share, limit, held, need, active, terms, manner, &mut plan)?;
+            }
+        }
+        Ok(plan)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one row of the table that `sized` makes")]
+    fn budget(
+        &self,
+        share: Share,
+        limit: u64,
+        mine: Held,
+        need: &Need,
+        active: u64,
+        terms: &Terms,
+        manner: Manner,
+        plan: &mut Plan,
+    ) -> Result<(), Refusal> {
+        let used = self.held(share, terms.span);
+        let room = limit.saturating_sub(used);
+        let Amount { least, whole } = need.amounts.get(&share).copied().unwrap_or_default();
+        let lacks = |amount: u64| mine.committed.saturating_add(amount).saturating_sub(mine.amount());
+        if lacks(least) > room {
+            return Err(Refusal::Quota { scope: share.of_project(), limit, used, resets_at: terms.ends(share) / 1000 });
+        }
+        let wanted = lacks(whole);
+        let (raise, extra) = match manner {
+            Manner::Generous => (wanted.min(room), (room.saturating_sub(wanted) / (4 * (active + 1))).min(whole.saturating_mul(4))),
+            Manner::Single if need.extends => (wanted.min((room / PARTS).max(lacks(least))), 0),
+            Manner::Single => (wanted.min(room), 0),
+        };
+        // A part will do for what extends; else less than the whole is less than others might have to extra.
+        plan.whole &= raise >= wanted || need.extends;
+        plan.granted.insert(share, mine.granted.saturating_add(raise).saturating_add(extra));
+        plan.free = plan.free.min(eighths(room - raise - extra, limit));
+        Ok(())
+    }
+}
+
+/// How many eighths of a limit an amount is.
+fn eighths(amount: u64, limit: u64) -> u64 {
+    amount.saturating_mul(8).checked_div(limit).unwrap_or(0)
+}
