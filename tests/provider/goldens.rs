@@ -57,7 +57,7 @@ fn check(folder: &Path) {
         return;
     }
     let upstream = fs::read(folder.join("upstream.json")).unwrap();
-    match kind.dialect().response(&upstream, &target) {
+    match kind.dialect().response(&upstream, &chat, &target, &extras(&setup)) {
         Ok(reply) => {
             assert_eq!(reply.body, upstream, "{name}: a whole answer passes unchanged");
             expect(&folder.join("reply.json"), None);
@@ -78,6 +78,7 @@ fn extras(setup: &Value) -> Extras {
         system_prompt: setup["system_prompt"].as_str().map(str::to_owned),
         max_output: setup["max_output"].as_u64(),
         now_s: 0,
+        private: Vec::new(),
     }
 }
 
