@@ -206,10 +206,7 @@ impl Call<'_> {
         let text = if text.is_empty() { "{}" } else { text };
         match serde_json::from_str::<&RawValue>(text) {
             Ok(raw) if text.starts_with('{') => raw.to_owned(),
-            _ => {
-                let wrapped = format!(r#"{{"invalid_arguments":{}}}"#, json::string(text));
-                RawValue::from_string(wrapped).unwrap_or_else(|_| RawValue::NULL.to_owned())
-            }
+            _ => json::owned(format!(r#"{{"invalid_arguments":{}}}"#, json::string(text))),
         }
     }
 }
@@ -324,7 +321,7 @@ fn media<'a>(url: Cow<'a, str>, place: Place, at: &str) -> Result<Media<'a>> {
     let kind = head.strip_suffix(";base64").ok_or_else(wrong)?;
     let mime = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if !mime.contains('/') || mime.len() > 128 {
-        return Err(place.invalid(at, "must name a media type, such as data:image/png;base64,…"));
+        return Err(place.invalid(at, "must name a media type, as in `data:image/png;base64,…`."));
     }
     let base64 = match url {
         Cow::Borrowed(url) => Cow::Borrowed(url.get(comma + 1..).unwrap_or_default()),

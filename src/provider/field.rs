@@ -40,8 +40,9 @@ const fn field(name: &'static str, [anthropic, gemini]: [Rule; 2], neutral: &'st
 }
 
 /// The table, by name.
-pub const FIELDS: [Field; 39] = [
+pub const FIELDS: [Field; 38] = [
     field("audio", [Refused, Refused], &[], "no spoken answers"),
+    field("cache_control", [Used, Ignored], &[], "Anthropic's own field, passed on as it is"),
     field("frequency_penalty", [Refused, Used], &["0", "0.0"], ""),
     field("function_call", [Refused, Refused], &["\"none\"", "\"auto\""], "the older spelling: use `tool_choice`"),
     field("functions", [Refused, Refused], &["[]"], "the older spelling: use `tools`"),
@@ -78,8 +79,6 @@ pub const FIELDS: [Field; 39] = [
     field("user", [Ignored, Ignored], &[], "who the user is follows from the token"),
     field("verbosity", [Refused, Refused], &["\"medium\""], ""),
     field("web_search_options", [Refused, Refused], &[], ""),
-    field("extra_body", [Refused, Refused], &["{}"], "an argument of the Python SDK, not a field"),
-    field("stream_usage", [Ignored, Ignored], &[], "LangChain's; `stream_options` counts"),
 ];
 
 /// Fails with a 400 that names the first field that the provider cannot honour. `rule` picks the dialect's column.

@@ -4,6 +4,7 @@
 //! nothing a client can see contains a secret of the target.
 //! Absent on purpose: fetching, deadlines, retries (`edge`), and which provider serves which model (`config`).
 
+mod anthropic;
 mod conversation;
 pub mod demo;
 mod failure;
@@ -36,19 +37,22 @@ pub enum Kind {
     /// A host that speaks OpenAI's dialect.
     #[serde(rename = "openai-compatible")]
     OpenAiCompatible,
+    /// Anthropic, or a host that speaks its Messages API.
+    Anthropic,
     /// The built-in demo, which needs no network.
     Demo,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::OpenAi, Self::OpenAiCompatible, Self::Demo];
+    pub const ALL: [Self; 4] = [Self::OpenAi, Self::OpenAiCompatible, Self::Anthropic, Self::Demo];
 
     /// The name on the wire.
     pub const fn name(self) -> &'static str {
         match self {
             Self::OpenAi => "openai",
             Self::OpenAiCompatible => "openai-compatible",
+            Self::Anthropic => "anthropic",
             Self::Demo => "demo",
         }
     }
@@ -65,6 +69,7 @@ impl Kind {
     pub const fn default_base_url(self) -> Option<&'static str> {
         match self {
             Self::OpenAi => Some("https://api.openai.com/v1"),
+            Self::Anthropic => Some("https://api.anthropic.com/v1"),
             Self::OpenAiCompatible | Self::Demo => None,
         }
     }
@@ -74,6 +79,7 @@ impl Kind {
         match self {
             Self::OpenAi => &openai::OpenAi { output_cap: "max_completion_tokens" },
             Self::OpenAiCompatible => &openai::OpenAi { output_cap: "max_tokens" },
+            Self::Anthropic => &anthropic::Anthropic,
             Self::Demo => &demo::Demo,
         }
     }

@@ -11,7 +11,7 @@ use behest::provider::demo::Script;
 use behest::provider::{Call, Extras, Kind};
 use serde_json::{Value, json};
 
-use crate::play::{chat, Played, play_however_cut, random_cuts, target};
+use crate::play::{Played, chat, play_however_cut, random_cuts, target};
 use crate::schema::fault;
 
 const NOW_S: u64 = 1_800_000_000;

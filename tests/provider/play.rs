@@ -30,17 +30,10 @@ pub fn target(kind: Kind) -> Target {
     }
 }
 
-pub fn play<'p>(target: &Target, wants_usage: bool, parts: impl IntoIterator<Item = &'p [u8]>) -> Played {
-    let translate = target.kind.dialect().stream(&chat(wants_usage), target, &Extras::default());
-    play_with(translate, parts)
-}
-
 /// A request that asks nothing in particular.
 pub fn chat(wants_usage: bool) -> ChatRequest<'static> {
-    let body: &[u8] = match wants_usage {
-        true => br#"{"stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user"}]}"#,
-        false => br#"{"stream":true,"messages":[{"role":"user"}]}"#,
-    };
+    const WITH_USAGE: &[u8] = br#"{"stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user"}]}"#;
+    let body = if wants_usage { WITH_USAGE } else { br#"{"stream":true,"messages":[{"role":"user"}]}"# };
     ChatRequest::parse(body).unwrap()
 }
 
@@ -75,9 +68,14 @@ pub fn play_with<'p>(mut translate: Box<dyn Translate>, parts: impl IntoIterator
 
 /// Plays a stream whole, and in `cuts` other ways, which must all come to the same.
 pub fn play_however_cut(name: &str, target: &Target, wants_usage: bool, stream: &[u8], cuts: &[Vec<usize>]) -> Played {
-    let whole = play(target, wants_usage, [stream]);
+    play_each_cut(name, stream, cuts, || target.kind.dialect().stream(&chat(wants_usage), target, &Extras::default()))
+}
+
+/// The same through translations of one's own making.
+pub fn play_each_cut(name: &str, stream: &[u8], cuts: &[Vec<usize>], translate: impl Fn() -> Box<dyn Translate>) -> Played {
+    let whole = play_with(translate(), [stream]);
     for cut in cuts {
-        assert_eq!(play(target, wants_usage, split(stream, cut)), whole, "{name}, cut at {cut:?}");
+        assert_eq!(play_with(translate(), split(stream, cut)), whole, "{name}, cut at {cut:?}");
     }
     whole
 }

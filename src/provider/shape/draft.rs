@@ -18,7 +18,6 @@ const MAX_CALLS: usize = 1_280;
 #[derive(Debug, Default)]
 pub(in crate::provider) struct Draft {
     content: Option<String>,
-    refusal: Option<String>,
     reasoning: String,
     calls: Vec<Call>,
     extensions: Vec<(&'static str, Vec<String>)>,
@@ -44,11 +43,6 @@ impl Draft {
     pub(in crate::provider) fn reasoning(&mut self, text: Escaped<'_>) {
         self.bytes = self.bytes.saturating_add(text.text_len());
         self.reasoning.push_str(text.as_str());
-    }
-
-    pub(in crate::provider) fn refusal(&mut self, text: Escaped<'_>) {
-        self.bytes = self.bytes.saturating_add(text.text_len());
-        self.refusal.get_or_insert_default().push_str(text.as_str());
     }
 
     /// Begins a call; its index, or `None` when there are too many.
@@ -110,7 +104,7 @@ impl Draft {
 
     /// The assistant's message for the thread; `None` when nothing was said yet.
     pub(in crate::provider) fn message(&self) -> Option<String> {
-        let nothing = self.content.is_none() && self.refusal.is_none() && self.calls.is_empty();
+        let nothing = self.content.is_none() && self.calls.is_empty();
         (!nothing).then(|| {
             let mut json = String::from("{");
             self.write_said(&mut json);
@@ -119,18 +113,13 @@ impl Draft {
         })
     }
 
-    /// Role, content, refusal if any, calls if any.
+    /// Role, content, calls if any.
     fn write_said(&self, json: &mut String) {
         json.push_str(r#""role":"assistant","content":"#);
-        let instead = self.refusal.is_some() || !self.calls.is_empty();
         match self.content.as_deref() {
             None => json.push_str("null"),
-            Some("") if instead => json.push_str("null"),
+            Some("") if !self.calls.is_empty() => json.push_str("null"),
             Some(content) => write_string(json, content),
-        }
-        if let Some(refusal) = &self.refusal {
-            json.push_str(r#","refusal":"#);
-            write_string(json, refusal);
         }
         for (position, call) in self.calls.iter().enumerate() {
             json.push_str(if position == 0 { r#","tool_calls":["# } else { "," });
@@ -145,9 +134,7 @@ impl Draft {
     fn write_choice(&self, index: usize, json: &mut String) {
         let _ = write!(json, r#"{{"index":{index},"message":{{"#);
         self.write_said(json);
-        if self.refusal.is_none() {
-            json.push_str(r#","refusal":null"#);
-        }
+        json.push_str(r#","refusal":null"#);
         if !self.reasoning.is_empty() {
             json.push_str(r#","reasoning_content":"#);
             write_string(json, &self.reasoning);

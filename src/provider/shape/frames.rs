@@ -23,14 +23,12 @@ pub(super) struct Frames {
 /// What a delta says.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Delta<'a> {
-    /// The first of a choice. `text`: text is what comes first (OpenAI then says `""`, else `null`).
+    /// The first of a choice. OpenAI's content is `null` when a call comes first, else `""`.
     Role { text: bool },
     /// Text.
     Text(Escaped<'a>),
     /// What the model thought.
     Reasoning(Escaped<'a>),
-    /// Said instead of an answer.
-    Refusal(Escaped<'a>),
     /// A call begins.
     Call { index: usize, id: Escaped<'a>, name: Escaped<'a>, extension: Option<(&'static str, &'a RawValue)> },
     /// A call's arguments go on.
@@ -73,7 +71,6 @@ fn write_delta(delta: Delta<'_>, out: &mut Vec<u8>) {
         Delta::Role { text: false } => write!(out, r#""role":"assistant","content":null,"refusal":null"#),
         Delta::Text(text) => write!(out, r#""content":"{}""#, text.as_str()),
         Delta::Reasoning(text) => write!(out, r#""reasoning_content":"{}""#, text.as_str()),
-        Delta::Refusal(text) => write!(out, r#""refusal":"{}""#, text.as_str()),
         Delta::Call { index, id, name, extension } => {
             let (id, name) = (id.as_str(), name.as_str());
             let _ = write!(

@@ -29,7 +29,7 @@ impl Live {
         Self { frames: Frames::new(head, wants_usage), choices: Vec::new() }
     }
 
-    /// Says the role, if it was not said yet. `text`: text is what comes next.
+    /// Says the role, if it was not said yet. `text`: no call is what comes next.
     pub(in crate::provider) fn role(&mut self, choice: usize, text: bool, out: &mut Vec<u8>) -> Result<()> {
         self.open(choice, text, out).map(|_| ())
     }
@@ -40,13 +40,8 @@ impl Live {
     }
 
     pub(in crate::provider) fn reasoning(&mut self, choice: usize, text: Escaped<'_>, out: &mut Vec<u8>) -> Result<()> {
-        self.open(choice, false, out)?.reasoning(text);
+        self.open(choice, true, out)?.reasoning(text);
         self.say(choice, Delta::Reasoning(text), out)
-    }
-
-    pub(in crate::provider) fn refusal(&mut self, choice: usize, text: Escaped<'_>, out: &mut Vec<u8>) -> Result<()> {
-        self.open(choice, false, out)?.refusal(text);
-        self.say(choice, Delta::Refusal(text), out)
     }
 
     /// Begins a call and gives its index. `extension`: a member of the call that OpenAI does not have.
@@ -82,7 +77,7 @@ impl Live {
 
     /// Adds an item to an array that OpenAI does not have.
     pub(in crate::provider) fn extension(&mut self, choice: usize, name: &'static str, item: &RawValue, out: &mut Vec<u8>) -> Result<()> {
-        self.open(choice, false, out)?.extension(name, item);
+        self.open(choice, true, out)?.extension(name, item);
         self.say(choice, Delta::Extension { name, item }, out)
     }
 

@@ -28,6 +28,11 @@ impl<'a> Escaped<'a> {
         json::quoted(value).map(Self)
     }
 
+    /// Of texts that were escaped, joined.
+    pub(super) fn joined(escaped: &'a str) -> Self {
+        Self(escaped)
+    }
+
     /// Of a text. Scans it; allocates only when something is to be escaped.
     pub(super) fn text(text: &'a str) -> EscapedText<'a> {
         if text.bytes().any(|byte| byte < 0x20 || matches!(byte, b'"' | b'\\')) {
