@@ -4,6 +4,7 @@
 #![allow(clippy::explicit_write, reason = "the test harness swallows what `eprintln` says when a test passes")]
 
 mod anthropic;
+mod anthropic_paired;
 mod anthropic_recorded;
 mod compatibility;
 mod demo;
