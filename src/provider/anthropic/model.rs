@@ -83,6 +83,11 @@ impl<'m> Model<'m> {
         !self.is_at_least(4, 7)
     }
 
+    /// Whether a call can be demanded. Models that always think refuse that.
+    pub(super) fn can_be_forced(self) -> bool {
+        !matches!(self.thinking(), Thinking::Adaptive { can_stop: false, .. })
+    }
+
     /// Whether it answers in a schema, and calls tools by theirs.
     pub(super) fn has_schemas(self) -> bool {
         self.is_at_least(4, 5)

@@ -1,7 +1,7 @@
 //! Whether the model thinks, and how much: from `reasoning_effort`, or from Anthropic's own `thinking`.
 //!
-//! Always holds: without either the model does as it likes; thinking is not asked for where the API would refuse it: with a forced
-//! tool, with a maximum too small for it, and (older models) in the middle of a tool loop whose thoughts are lost.
+//! Always holds: without either the model does as it likes; of older models thinking is not asked where the API would refuse it: with
+//! a forced tool, with a maximum too small for it, and in the middle of a tool loop whose thoughts are lost.
 
 use super::model::{Model, Thinking};
 use super::wire;
@@ -64,9 +64,8 @@ pub(super) fn plan<'a>(chat: &'a ChatRequest<'_>, model: Model<'_>, now: Situati
                 Plan { thinking, effort: None, on: false }
             }
             Some(effort) => {
-                let display = hidden.then_some("summarized");
-                let thinking = (!now.forced).then_some(wire::Thinking::Adaptive { display });
-                Plan { on: by_default || thinking.is_some(), thinking, effort: Some(model.effort(effort)) }
+                let thinking = wire::Thinking::Adaptive { display: hidden.then_some("summarized") };
+                Plan { thinking: Some(thinking), effort: Some(model.effort(effort)), on: true }
             }
         },
     })

@@ -27,8 +27,14 @@ pub(super) fn tools<'a>(
     let mut all: Vec<_> = tools.list.iter().map(|tool| one(tool, strict)).collect();
     let mut choice = tools.choice.clone();
     if let Form::Tool { name, description, schema } = form {
-        let own_are_wanted = !all.is_empty() && choice != Some(Choice::None);
-        choice = Some(if own_are_wanted { Choice::Required } else { Choice::Named(Cow::Owned(name.clone())) });
+        if choice == Some(Choice::None) {
+            all.clear();
+        }
+        choice = Some(match (model.can_be_forced(), all.is_empty()) {
+            (false, _) => Choice::Auto,
+            (true, false) => Choice::Required,
+            (true, true) => Choice::Named(Cow::Owned(name.clone())),
+        });
         all.push(wire::Tool {
             name: Cow::Owned(name.clone()),
             description: Some(Cow::Owned(description.clone())),
