@@ -263,6 +263,12 @@ pub fn string(text: &str) -> Box<RawValue> {
     serde_json::value::to_raw_value(text).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
+/// A text that is known to be JSON, as a value.
+pub(crate) fn owned(json: impl Into<String>) -> Box<RawValue> {
+    // The fallback keeps this free of a panic.
+    RawValue::from_string(json.into()).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
 /// Fails when the text nests deeper than [`MAX_DEPTH`]. Looks at brackets only, so it may run before anything is parsed.
 pub fn check_depth(text: &str) -> Result<()> {
     let bytes = text.as_bytes();

@@ -212,10 +212,15 @@ pub fn encode_into(data: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"data: ");
     let start = out.len();
     out.extend_from_slice(data);
-    if memchr2(b'\n', b'\r', data).is_some() {
-        out.iter_mut().skip(start).filter(|byte| matches!(**byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
-    }
+    join_lines(out.get_mut(start..).unwrap_or_default());
     out.extend_from_slice(b"\n\n");
+}
+
+/// Makes JSON one line.
+pub(crate) fn join_lines(json: &mut [u8]) {
+    if memchr2(b'\n', b'\r', json).is_some() {
+        json.iter_mut().filter(|byte| matches!(**byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+    }
 }
 
 /// One event as bytes; see [`encode_into`].

@@ -100,6 +100,16 @@ impl<'a> ChatRequest<'a> {
         &self.object
     }
 
+    /// A member of the body; `null` is the same as absent.
+    pub fn member(&self, name: &str) -> Option<&RawValue> {
+        present(self.object.get(name))
+    }
+
+    /// A member that is true or false, or a 400 that names it.
+    pub fn flag(&self, name: &str) -> Result<Option<bool>> {
+        boolean(self.object.get(name), name)
+    }
+
     /// What the prompt will cost in tokens, from above: the messages, and everything else in the body by its size.
     pub fn prompt_tokens_estimate(&self) -> u64 {
         let messages: u64 = self.messages.iter().map(|message| message_tokens(message.raw.get())).sum();

@@ -19,6 +19,11 @@ const AUDIO_BYTES_PER_TOKEN: u64 = 100;
 /// Base64 of a document per token: a page is some 50 kB and some 3,000 tokens.
 const FILE_BYTES_PER_TOKEN: u64 = 8;
 
+/// Tokens of so many bytes that a model wrote, where it did not say: by OpenAI's rule of thumb, four bytes of English each.
+pub const fn output_tokens(bytes: u64) -> u64 {
+    bytes.div_ceil(4)
+}
+
 /// Tokens of a text of so many bytes.
 pub const fn text_tokens(bytes: usize) -> u64 {
     (bytes as u64).div_ceil(BYTES_PER_TOKEN)

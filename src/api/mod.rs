@@ -3,8 +3,11 @@
 pub mod chat;
 pub mod estimate;
 pub mod limits;
+pub mod message;
 pub mod models;
+pub mod parameter;
 pub mod ratelimit;
 pub mod report;
+pub mod tool;
 pub mod usage;
 pub mod window;

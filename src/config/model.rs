@@ -92,13 +92,13 @@ fn by_list<'a>(snapshot: &'a Snapshot, name: &str) -> Option<Found<'a>> {
     snapshot.providers.iter().find(|(_, config)| lists(config)).map(|(provider, config)| (provider.as_str(), config, name.to_owned()))
 }
 
-/// The families OpenAI serves: a project with several open providers still sends these where they belong.
-const OPENAI_FAMILIES: [&str; 7] = ["gpt-", "chatgpt-", "o1", "o3", "o4", "text-embedding-", "omni-moderation"];
+/// How the names of a maker's models begin: a project with several open providers still sends these where they belong.
+const FAMILIES: [(Kind, &[&str]); 2] =
+    [(Kind::OpenAi, &["gpt-", "chatgpt-", "o1", "o3", "o4", "text-embedding-", "omni-moderation"]), (Kind::Anthropic, &["claude-"])];
 
 fn by_family<'a>(snapshot: &'a Snapshot, name: &str) -> Option<Found<'a>> {
-    let is_openai = OPENAI_FAMILIES.iter().any(|family| name.starts_with(family));
-    let (provider, config) =
-        snapshot.providers.iter().find(|(_, config)| is_openai && config.kind == Kind::OpenAi && config.models.is_none())?;
+    let (maker, _) = FAMILIES.iter().find(|(_, families)| families.iter().any(|family| name.starts_with(family)))?;
+    let (provider, config) = snapshot.providers.iter().find(|(_, config)| config.kind == *maker && config.models.is_none())?;
     Some((provider, config, name.to_owned()))
 }
 
@@ -129,6 +129,7 @@ mod tests {
     fn names_find_their_provider() {
         let providers = json!({
             "acme": {"kind": "openai-compatible", "base_url": "https://a.example", "created_at": 0},
+            "claude": {"kind": "anthropic", "created_at": 0},
             "demo": {"kind": "demo", "created_at": 0},
             "listed": {"kind": "openai-compatible", "base_url": "https://l.example", "models": ["llama", "meta/llama-4"], "created_at": 0},
             "openai": {"kind": "openai", "created_at": 0},
@@ -136,6 +137,7 @@ mod tests {
         let all = snapshot(&json!({"default_model": "fast", "routing": {"aliases": {"fast": "listed/llama"}}}), &providers);
         check(&all, Some("openai/gpt-5"), Ok(("openai", "gpt-5")));
         check(&all, Some("gpt-5"), Ok(("openai", "gpt-5")));
+        check(&all, Some("claude-opus-5"), Ok(("claude", "claude-opus-5")));
         check(&all, Some("llama"), Ok(("listed", "llama")));
         check(&all, Some("meta/llama-4"), Ok(("listed", "meta/llama-4")));
         check(&all, Some("other/name"), Ok(("acme", "other/name")));

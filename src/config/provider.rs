@@ -151,7 +151,9 @@ fn base_url(kind: Kind, given: Option<String>, allow_private: bool) -> Result<Op
 
 fn check_secrets(kind: Kind, api_key: Option<&str>, headers: &BTreeMap<String, String>) -> Result<()> {
     match api_key {
-        None if kind == Kind::OpenAi => return Err(Error::invalid("api_key", "api_key is required for this kind.")),
+        None if matches!(kind, Kind::OpenAi | Kind::Anthropic) => {
+            return Err(Error::invalid("api_key", "api_key is required for this kind."));
+        }
         Some(key) if key.len() < 8 || key.len() > 4096 || !key.bytes().all(|b| b.is_ascii_graphic()) => {
             return Err(Error::invalid("api_key", "api_key must be 8 to 4096 visible ASCII characters."));
         }
@@ -204,6 +206,7 @@ mod tests {
             ("kind", json!({"kind": 1})),
             ("extra", json!({"kind": "openai", "api_key": "sk-canary-0001", "extra": 1})),
             ("api_key", json!({"kind": "openai"})),
+            ("api_key", json!({"kind": "anthropic", "base_url": "https://a.example/v1"})),
             ("api_key", json!({"kind": "openai", "api_key": "canary\n1234567"})),
             ("api_key", json!({"kind": "openai", "api_key": 7})),
             ("base_url", json!({"kind": "openai-compatible"})),

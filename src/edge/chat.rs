@@ -114,6 +114,7 @@ impl Admission<'_> {
             system_prompt: settings.system_prompt.clone(),
             max_output: None,
             now_s: self.inbound.arrived_ms / 1000,
+            private: Vec::new(),
         };
         if self.deployment.unmetered {
             return Ok(Some((ticket, extras)));

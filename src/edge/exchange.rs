@@ -65,7 +65,7 @@ impl Exchange<'_> {
             Err(error) => return self.failed(settling, error).await,
         };
         let deadlines = Deadlines { silence_ms, whole_at_ms: self.arrived_ms + WHOLE_MS };
-        let translate = self.dialect.stream(self.chat.include_usage, self.target);
+        let translate = self.dialect.stream(self.chat, self.target, self.extras);
         let mut pump = Pump::new(source, translate, deadlines, self.abort.clone(), self.gone.clone());
         match pump.first().await {
             Ok(first) => {
@@ -81,10 +81,11 @@ impl Exchange<'_> {
         let patience = self.routing.timeout_ms.map_or(WHOLE_MS, Count::get);
         let body = self.in_time(patience, async { self.open().await?.read_to_end(MAX_ANSWER).await.map_err(unread) }).await;
         let first_ms = Some(clock::now_ms());
-        let reply = match body.as_deref().map_err(Clone::clone).and_then(|body| self.dialect.response(body, self.target)) {
-            Ok(reply) => reply,
-            Err(error) => return self.failed(settling, error).await,
-        };
+        let reply =
+            match body.as_deref().map_err(Clone::clone).and_then(|body| self.dialect.response(body, self.chat, self.target, self.extras)) {
+                Ok(reply) => reply,
+                Err(error) => return self.failed(settling, error).await,
+            };
         let ended = Ended {
             ending: Ending::Completed,
             usage: reply.usage,
@@ -130,7 +131,7 @@ impl Exchange<'_> {
             // A whole answer where a stream was asked for is most often an error in disguise, which the dialect can read.
             let body = received.into_source().read_to_end(MAX_FAILURE).await.map_err(unread)?;
             let not_a_stream = Error::new(Code::UpstreamError, "The provider did not stream its answer.");
-            return Err(self.dialect.response(&body, self.target).err().unwrap_or(not_a_stream));
+            return Err(self.dialect.response(&body, self.chat, self.target, self.extras).err().unwrap_or(not_a_stream));
         }
         Ok(received.into_source())
     }

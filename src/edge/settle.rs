@@ -9,15 +9,13 @@ use futures::channel::oneshot;
 use serde_json::value::RawValue;
 use worker::{Context, Env};
 
+use crate::api::estimate::output_tokens;
 use crate::api::usage::TokenUsage;
 use crate::edge::inbound::Costs;
 use crate::edge::{clock, log, objects};
 use crate::error::{Error, Result};
 use crate::user::Command;
 use crate::user::command::{Base, Ending, Finish, ThreadFinish};
-
-/// Bytes of English text per token, by OpenAI's rule of thumb: what we count with when the provider does not say.
-const BYTES_PER_TOKEN: u64 = 4;
 
 /// How an answer ended.
 pub struct Ended {
@@ -152,7 +150,7 @@ impl Ticket {
             Some(usage) => (Some(usage), false),
             None if ended.ending == Ending::Failed && ended.output_bytes == 0 => (None, false),
             None => {
-                let output = ended.output_bytes.div_ceil(BYTES_PER_TOKEN);
+                let output = output_tokens(ended.output_bytes);
                 (Some(TokenUsage { input: self.input_estimate, output, ..TokenUsage::default() }), true)
             }
         }

@@ -4,9 +4,14 @@
 //! nothing a client can see contains a secret of the target.
 //! Absent on purpose: fetching, deadlines, retries (`edge`), and which provider serves which model (`config`).
 
+mod anthropic;
+mod conversation;
 pub mod demo;
 mod failure;
+pub mod field;
 pub mod openai;
+pub mod private;
+mod shape;
 mod target;
 
 use std::borrow::Cow;
@@ -19,6 +24,7 @@ use crate::api::usage::TokenUsage;
 use crate::error::{Error, Result};
 use crate::sse::Event;
 
+pub use private::Private;
 pub use target::{Call, Outbound, Secret, Target};
 
 /// The dialect a provider speaks, and how it is reached.
@@ -31,19 +37,22 @@ pub enum Kind {
     /// A host that speaks OpenAI's dialect.
     #[serde(rename = "openai-compatible")]
     OpenAiCompatible,
+    /// Anthropic, or a host that speaks its Messages API.
+    Anthropic,
     /// The built-in demo, which needs no network.
     Demo,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::OpenAi, Self::OpenAiCompatible, Self::Demo];
+    pub const ALL: [Self; 4] = [Self::OpenAi, Self::OpenAiCompatible, Self::Anthropic, Self::Demo];
 
     /// The name on the wire.
     pub const fn name(self) -> &'static str {
         match self {
             Self::OpenAi => "openai",
             Self::OpenAiCompatible => "openai-compatible",
+            Self::Anthropic => "anthropic",
             Self::Demo => "demo",
         }
     }
@@ -60,6 +69,7 @@ impl Kind {
     pub const fn default_base_url(self) -> Option<&'static str> {
         match self {
             Self::OpenAi => Some("https://api.openai.com/v1"),
+            Self::Anthropic => Some("https://api.anthropic.com/v1"),
             Self::OpenAiCompatible | Self::Demo => None,
         }
     }
@@ -69,6 +79,7 @@ impl Kind {
         match self {
             Self::OpenAi => &openai::OpenAi { output_cap: "max_completion_tokens" },
             Self::OpenAiCompatible => &openai::OpenAi { output_cap: "max_tokens" },
+            Self::Anthropic => &anthropic::Anthropic,
             Self::Demo => &demo::Demo,
         }
     }
@@ -85,21 +96,23 @@ pub struct Extras {
     pub max_output: Option<u64>,
     /// Unix time in seconds, for what is made here rather than by a provider.
     pub now_s: u64,
+    /// What is kept of earlier answers for the calls in the history.
+    pub private: Vec<Private>,
 }
 
-/// One upstream dialect. Pure functions of their arguments.
+/// One upstream dialect. Pure functions of their arguments; an answer is read with the same arguments as its request was made.
 pub trait Dialect: Sync {
     /// What to send. Fails with a 400 that names a parameter the dialect cannot express.
     fn request(&self, chat: &ChatRequest<'_>, target: &Target, extras: &Extras) -> Result<Call>;
 
     /// Reads a whole answer that came with status 200. Fails with `upstream_error` when it is not one.
-    fn response<'b>(&self, body: &'b [u8], target: &Target) -> Result<Reply<'b>>;
+    fn response<'b>(&self, body: &'b [u8], chat: &ChatRequest<'_>, target: &Target, extras: &Extras) -> Result<Reply<'b>>;
 
     /// What a client is told when the provider answered with another status than 200.
     fn failure(&self, status: u16, retry_after_ms: Option<u64>, body: &[u8], target: &Target) -> Error;
 
-    /// The state machine for one streamed answer. `wants_usage`: the client asked for the final usage chunk.
-    fn stream(&self, wants_usage: bool, target: &Target) -> Box<dyn Translate>;
+    /// The state machine for one streamed answer.
+    fn stream(&self, chat: &ChatRequest<'_>, target: &Target, extras: &Extras) -> Box<dyn Translate>;
 }
 
 /// A whole answer.
@@ -113,6 +126,8 @@ pub struct Reply<'b> {
     pub message: Option<String>,
     /// Bytes of text in all choices, to estimate from when the provider said no usage.
     pub output_bytes: u64,
+    /// What the provider wants back with the results of this answer's calls.
+    pub private: Vec<Private>,
 }
 
 /// What became of one event.
@@ -145,6 +160,11 @@ pub trait Translate {
 
     /// Bytes of text seen so far in all choices, to estimate from when the provider sent no usage.
     fn output_bytes(&self) -> u64;
+
+    /// What the provider wants back with the results of this answer's calls, so far.
+    fn private(&self) -> Vec<Private> {
+        Vec::new()
+    }
 
     /// The end mark was seen.
     fn is_done(&self) -> bool;

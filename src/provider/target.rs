@@ -47,6 +47,22 @@ pub struct Target {
     pub model: String,
 }
 
+impl Target {
+    /// A POST of JSON to `base_url` and a path. `own` are the dialect's headers (lower case), such as the key's; the target's own
+    /// replace ours of the same name. `stream`: events are wanted rather than a document.
+    pub(super) fn post(&self, path: &str, stream: bool, own: Vec<(&'static str, String)>, body: Vec<u8>) -> Outbound {
+        let accept = if stream { "text/event-stream" } else { "application/json" };
+        let mut headers = vec![("content-type".to_owned(), "application/json".to_owned()), ("accept".to_owned(), accept.to_owned())];
+        headers.extend(own.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        for (name, value) in &self.headers {
+            let name = name.to_ascii_lowercase();
+            headers.retain(|(ours, _)| *ours != name);
+            headers.push((name, value.clone()));
+        }
+        Outbound { url: format!("{}{path}", self.base_url.trim_end_matches('/')), headers, body }
+    }
+}
+
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Target")

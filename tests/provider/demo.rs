@@ -11,7 +11,7 @@ use behest::provider::demo::Script;
 use behest::provider::{Call, Extras, Kind};
 use serde_json::{Value, json};
 
-use crate::play::{Played, play_however_cut, random_cuts, target};
+use crate::play::{Played, chat, play_however_cut, random_cuts, target};
 use crate::schema::fault;
 
 const NOW_S: u64 = 1_800_000_000;
@@ -46,7 +46,7 @@ fn check(folder: &Path) {
         assert_eq!(played.usage.is_some(), played.error.is_none(), "{name}: usage is reported at the end");
         ("reply.sse", played.client)
     } else {
-        match target.kind.dialect().response(&made.body(), &target) {
+        match target.kind.dialect().response(&made.body(), &chat(false), &target, &Extras::default()) {
             Ok(reply) => ("reply.json", reply.body.into_owned()),
             Err(error) => ("reply.json", format!("{}\n{}", error.status(), error.body()).into_bytes()),
         }

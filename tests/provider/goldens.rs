@@ -39,7 +39,7 @@ fn five_megabytes_in_one_event() {
 
 fn check(folder: &Path) {
     let name = folder.file_name().unwrap().to_string_lossy().into_owned();
-    let setup: Value = fs::read(folder.join("setup.json")).map_or(json!({}), |bytes| serde_json::from_slice(&bytes).unwrap());
+    let setup = setup(folder);
     let kind = Kind::parse(setup["kind"].as_str().unwrap_or("openai")).unwrap();
     let body = fs::read(folder.join("request.json")).unwrap();
     let chat = ChatRequest::parse(&body).unwrap();
@@ -57,7 +57,7 @@ fn check(folder: &Path) {
         return;
     }
     let upstream = fs::read(folder.join("upstream.json")).unwrap();
-    match kind.dialect().response(&upstream, &target) {
+    match kind.dialect().response(&upstream, &chat, &target, &extras(&setup)) {
         Ok(reply) => {
             assert_eq!(reply.body, upstream, "{name}: a whole answer passes unchanged");
             expect(&folder.join("reply.json"), None);
@@ -71,22 +71,29 @@ fn check(folder: &Path) {
     }
 }
 
-fn extras(setup: &Value) -> Extras {
+/// What the gateway adds, by `setup.json`.
+pub fn extras(setup: &Value) -> Extras {
     let raw = |message: &Value| RawValue::from_string(message.to_string()).unwrap();
     Extras {
         prepend: setup["prepend"].as_array().into_iter().flatten().map(raw).collect(),
         system_prompt: setup["system_prompt"].as_str().map(str::to_owned),
         max_output: setup["max_output"].as_u64(),
         now_s: 0,
+        private: serde_json::from_value(setup["private"].clone()).unwrap_or_default(),
     }
 }
 
-fn expect_usage(folder: &Path, usage: &Value) {
+pub fn expect_usage(folder: &Path, usage: &Value) {
     expect(&folder.join("usage.json"), Some(format!("{usage}\n").as_bytes()));
 }
 
+/// `setup.json`, which may be absent.
+pub fn setup(folder: &Path) -> Value {
+    fs::read(folder.join("setup.json")).map_or(json!({}), |bytes| serde_json::from_slice(&bytes).unwrap())
+}
+
 /// The file has exactly these bytes, or is not there.
-fn expect(path: &Path, actual: Option<&[u8]>) {
+pub fn expect(path: &Path, actual: Option<&[u8]>) {
     if std::env::var_os("BLESS").is_some() {
         match actual {
             Some(bytes) => fs::write(path, bytes).unwrap(),

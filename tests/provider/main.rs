@@ -3,6 +3,10 @@
 #![allow(missing_docs)]
 #![allow(clippy::explicit_write, reason = "the test harness swallows what `eprintln` says when a test passes")]
 
+mod anthropic;
+mod anthropic_paired;
+mod anthropic_recorded;
+mod compatibility;
 mod demo;
 mod failures;
 mod goldens;

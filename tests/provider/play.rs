@@ -1,8 +1,9 @@
 //! Plays a provider's stream through decoder and translation, as the edge does, and keeps all that a caller can see.
 
+use behest::api::chat::ChatRequest;
 use behest::api::usage::TokenUsage;
 use behest::error::Error;
-use behest::provider::{Kind, Pushed, Secret, Target};
+use behest::provider::{Extras, Kind, Private, Pushed, Secret, Target, Translate};
 use behest::sse::{DONE, Decoder, encode};
 
 /// All that is left of one streamed answer.
@@ -14,6 +15,7 @@ pub struct Played {
     pub usage: Option<TokenUsage>,
     pub message: Option<String>,
     pub output_bytes: u64,
+    pub private: Vec<Private>,
 }
 
 /// A target with secrets that must show up nowhere.
@@ -28,9 +30,16 @@ pub fn target(kind: Kind) -> Target {
     }
 }
 
-pub fn play<'p>(target: &Target, wants_usage: bool, parts: impl IntoIterator<Item = &'p [u8]>) -> Played {
+/// A request that asks nothing in particular.
+pub fn chat(wants_usage: bool) -> ChatRequest<'static> {
+    const WITH_USAGE: &[u8] = br#"{"stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user"}]}"#;
+    let body = if wants_usage { WITH_USAGE } else { br#"{"stream":true,"messages":[{"role":"user"}]}"# };
+    ChatRequest::parse(body).unwrap()
+}
+
+/// Plays a stream through a translation of one's own making.
+pub fn play_with<'p>(mut translate: Box<dyn Translate>, parts: impl IntoIterator<Item = &'p [u8]>) -> Played {
     let mut decoder = Decoder::new();
-    let mut translate = target.kind.dialect().stream(wants_usage, target);
     let mut client = Vec::new();
     let fed = parts.into_iter().try_for_each(|part| {
         decoder.feed(part, |event| {
@@ -47,14 +56,26 @@ pub fn play<'p>(target: &Target, wants_usage: bool, parts: impl IntoIterator<Ite
         Ok(()) => client.extend_from_slice(DONE),
         Err(error) => client.extend_from_slice(&encode(error.body().as_bytes())),
     }
-    Played { client, error: ended.err(), usage: translate.usage(), message: translate.message(), output_bytes: translate.output_bytes() }
+    Played {
+        client,
+        error: ended.err(),
+        usage: translate.usage(),
+        message: translate.message(),
+        output_bytes: translate.output_bytes(),
+        private: translate.private(),
+    }
 }
 
 /// Plays a stream whole, and in `cuts` other ways, which must all come to the same.
 pub fn play_however_cut(name: &str, target: &Target, wants_usage: bool, stream: &[u8], cuts: &[Vec<usize>]) -> Played {
-    let whole = play(target, wants_usage, [stream]);
+    play_each_cut(name, stream, cuts, || target.kind.dialect().stream(&chat(wants_usage), target, &Extras::default()))
+}
+
+/// The same through translations of one's own making.
+pub fn play_each_cut(name: &str, stream: &[u8], cuts: &[Vec<usize>], translate: impl Fn() -> Box<dyn Translate>) -> Played {
+    let whole = play_with(translate(), [stream]);
     for cut in cuts {
-        assert_eq!(play(target, wants_usage, split(stream, cut)), whole, "{name}, cut at {cut:?}");
+        assert_eq!(play_with(translate(), split(stream, cut)), whole, "{name}, cut at {cut:?}");
     }
     whole
 }

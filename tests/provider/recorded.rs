@@ -8,11 +8,11 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use behest::provider::Kind;
+use behest::provider::{Extras, Kind};
 use behest::sse::{DONE, Decoder, encode};
 use serde_json::Value;
 
-use crate::play::{play_however_cut, random_cuts, target};
+use crate::play::{chat, play_however_cut, random_cuts, target};
 
 const ROOT: &str = "../shared/fixtures";
 
@@ -157,11 +157,15 @@ fn whole_answers_pass_unchanged() {
             continue;
         }
         if !body["choices"].is_array() {
-            assert_eq!(target.kind.dialect().response(bytes.as_bytes(), &target).unwrap_err().status(), 502, "{name}");
+            assert_eq!(
+                target.kind.dialect().response(bytes.as_bytes(), &chat(false), &target, &Extras::default()).unwrap_err().status(),
+                502,
+                "{name}"
+            );
             *skipped.entry("(no choices: refused)").or_default() += 1;
             continue;
         }
-        let reply = target.kind.dialect().response(bytes.as_bytes(), &target).unwrap();
+        let reply = target.kind.dialect().response(bytes.as_bytes(), &chat(false), &target, &Extras::default()).unwrap();
         assert_eq!(reply.body, bytes.as_bytes(), "{name}");
         assert_eq!(reply.usage.is_some(), body["usage"]["prompt_tokens"].is_u64(), "{name}: usage");
         let message: Value = reply.message.map_or(Value::Null, |message| serde_json::from_str(&message).unwrap());

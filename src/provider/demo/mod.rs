@@ -34,15 +34,15 @@ impl Dialect for Demo {
         Ok(Call::Demo(Script::for_request(&ChatRequest::parse(&body)?, extras.now_s)?))
     }
 
-    fn response<'b>(&self, body: &'b [u8], target: &Target) -> Result<Reply<'b>> {
-        OPENAI.response(body, target)
+    fn response<'b>(&self, body: &'b [u8], chat: &ChatRequest<'_>, target: &Target, extras: &Extras) -> Result<Reply<'b>> {
+        OPENAI.response(body, chat, target, extras)
     }
 
     fn failure(&self, status: u16, retry_after_ms: Option<u64>, body: &[u8], target: &Target) -> Error {
         OPENAI.failure(status, retry_after_ms, body, target)
     }
 
-    fn stream(&self, wants_usage: bool, target: &Target) -> Box<dyn Translate> {
-        OPENAI.stream(wants_usage, target)
+    fn stream(&self, chat: &ChatRequest<'_>, target: &Target, extras: &Extras) -> Box<dyn Translate> {
+        OPENAI.stream(chat, target, extras)
     }
 }

@@ -28,7 +28,7 @@ impl Dialect for OpenAi {
         Ok(Call::Http(request::outbound(chat, target, extras, self.output_cap)?))
     }
 
-    fn response<'b>(&self, body: &'b [u8], target: &Target) -> Result<Reply<'b>> {
+    fn response<'b>(&self, body: &'b [u8], _chat: &ChatRequest<'_>, target: &Target, _extras: &Extras) -> Result<Reply<'b>> {
         reply::read(body).ok_or_else(|| failure::from_answer(body, &Scrub::of(target)))
     }
 
@@ -36,7 +36,7 @@ impl Dialect for OpenAi {
         failure::from_status(status, retry_after_ms, body, &Scrub::of(target))
     }
 
-    fn stream(&self, wants_usage: bool, target: &Target) -> Box<dyn Translate> {
-        Box::new(stream::Stream::new(wants_usage, Scrub::of(target)))
+    fn stream(&self, chat: &ChatRequest<'_>, target: &Target, _extras: &Extras) -> Box<dyn Translate> {
+        Box::new(stream::Stream::new(chat.include_usage, Scrub::of(target)))
     }
 }

@@ -28,7 +28,13 @@ pub(super) fn read(body: &[u8]) -> Option<Reply<'_>> {
     if error.is_some() && position == 0 {
         return None;
     }
-    Some(Reply { body: Cow::Borrowed(body), usage: reported.and_then(usage::read), message, output_bytes: output_bytes as u64 })
+    Some(Reply {
+        body: Cow::Borrowed(body),
+        usage: reported.and_then(usage::read),
+        message,
+        output_bytes: output_bytes as u64,
+        private: Vec::new(),
+    })
 }
 
 /// The message without what providers do not want back.

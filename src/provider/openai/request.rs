@@ -13,26 +13,9 @@ use crate::provider::{Extras, Outbound, Target};
 
 /// The HTTP request.
 pub(super) fn outbound(chat: &ChatRequest<'_>, target: &Target, extras: &Extras, output_cap: &'static str) -> Result<Outbound> {
-    let accept = if chat.stream { "text/event-stream" } else { "application/json" };
-    Ok(Outbound {
-        url: format!("{}/chat/completions", target.base_url.trim_end_matches('/')),
-        headers: headers(target, accept),
-        body: body(chat, &target.model, extras, output_cap)?,
-    })
-}
-
-/// Ours, then the target's own, which replace ours of the same name.
-fn headers(target: &Target, accept: &str) -> Vec<(String, String)> {
-    let mut headers = vec![("content-type".to_owned(), "application/json".to_owned()), ("accept".to_owned(), accept.to_owned())];
-    if let Some(key) = &target.api_key {
-        headers.push(("authorization".to_owned(), format!("Bearer {}", key.expose())));
-    }
-    for (name, value) in &target.headers {
-        let name = name.to_ascii_lowercase();
-        headers.retain(|(ours, _)| *ours != name);
-        headers.push((name, value.clone()));
-    }
-    headers
+    let key = target.api_key.as_ref().map(|key| ("authorization", format!("Bearer {}", key.expose())));
+    let body = body(chat, &target.model, extras, output_cap)?;
+    Ok(target.post("/chat/completions", chat.stream, key.into_iter().collect(), body))
 }
 
 /// The body.

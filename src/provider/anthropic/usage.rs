@@ -1,0 +1,59 @@
+//! Token counts as Anthropic reports them: input without what was read from or written to the cache.
+
+use serde_json::value::RawValue;
+
+use crate::api::chat::whole;
+use crate::api::estimate::output_tokens;
+use crate::api::usage::TokenUsage;
+use crate::json::pick;
+
+/// The counts so far. What a later report leaves out stays.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    input: Option<u64>,
+    output: Option<u64>,
+    cache_read: Option<u64>,
+    cache_write: Option<u64>,
+    thinking: Option<u64>,
+    /// The output was counted to its end; until then it is a first few tokens.
+    complete: bool,
+}
+
+impl Counts {
+    /// Takes a `usage` object in.
+    pub(super) fn merge(&mut self, usage: &RawValue) {
+        let names = ["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens_details"];
+        let Ok([input, output, read, write, details]) = pick(usage.get(), names) else { return };
+        let number = |value: Option<&RawValue>| whole(value?.get());
+        self.input = number(input).or(self.input);
+        self.output = number(output).or(self.output);
+        self.cache_read = number(read).or(self.cache_read);
+        self.cache_write = number(write).or(self.cache_write);
+        let thinking = details.and_then(|details| pick(details.get(), ["thinking_tokens"]).ok()).and_then(|[thinking]| number(thinking));
+        self.thinking = thinking.or(self.thinking);
+    }
+
+    /// Takes the last report in.
+    pub(super) fn complete(&mut self, usage: &RawValue) {
+        self.merge(usage);
+        self.complete = true;
+    }
+
+    /// In our terms; `None` when nothing was reported. An answer that is cut off costs what was seen of it: `output_bytes`.
+    pub(super) fn tokens(&self, output_bytes: u64) -> Option<TokenUsage> {
+        if self.input.is_none() && self.output.is_none() {
+            return None;
+        }
+        let [input, output, cached_input, cache_write, thinking] =
+            [self.input, self.output, self.cache_read, self.cache_write, self.thinking].map(Option::unwrap_or_default);
+        let output = if self.complete { output } else { output.max(output_tokens(output_bytes)) };
+        Some(TokenUsage {
+            input: input.saturating_add(cached_input).saturating_add(cache_write),
+            output,
+            cached_input,
+            cache_write,
+            reasoning: thinking.min(output),
+            ..TokenUsage::default()
+        })
+    }
+}

@@ -1,0 +1,240 @@
+//! The Anthropic dialect. Golden cases: `fixtures/anthropic/<case>/`, one folder each.
+//!
+//! `request.json` what the client sent; `setup.json` (optional) the model and the extras; `outbound.json` the body that goes to
+//! Anthropic; `upstream.sse` or `upstream.json` (optional) its answer; `reply.*` what the client gets; `usage.json` the tokens;
+//! `message.json` what the thread keeps, `private.json` what is kept for the calls, each absent when nothing.
+//! `BLESS=1 cargo test` writes what came out; read the difference before you keep it.
+
+use std::fs;
+use std::path::Path;
+
+use behest::api::chat::ChatRequest;
+use behest::error::Error;
+use behest::provider::{Call, Extras, Kind, Outbound, Private, Target};
+use behest::sse::encode;
+use serde_json::{Value, json};
+
+use crate::goldens::{expect, expect_usage, extras, setup};
+use crate::play::{every_cut, play_each_cut, play_with, random_cuts, target};
+
+fn anthropic(setup: &Value) -> Target {
+    let model = setup["model"].as_str().unwrap_or("claude-sonnet-4-5-20250929").to_owned();
+    Target { model, ..target(Kind::Anthropic) }
+}
+
+fn outbound(chat: &ChatRequest<'_>, target: &Target, extras: &Extras) -> Result<Outbound, Error> {
+    match target.kind.dialect().request(chat, target, extras)? {
+        Call::Http(outbound) => Ok(outbound),
+        Call::Demo(_) => panic!("no HTTP request"),
+    }
+}
+
+#[test]
+fn cases() {
+    let mut folders: Vec<_> = fs::read_dir("tests/fixtures/anthropic").unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    assert!(folders.len() >= 80, "only {} cases found", folders.len());
+    for folder in folders {
+        check(&folder);
+    }
+}
+
+fn check(folder: &Path) {
+    let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+    let setup = setup(folder);
+    let (target, extras) = (anthropic(&setup), extras(&setup));
+    let body = fs::read(folder.join("request.json")).unwrap();
+    let chat = ChatRequest::parse(&body).unwrap();
+    let sent = outbound(&chat, &target, &extras).unwrap_or_else(|error| panic!("{name}: {}", error.body()));
+    expect(&folder.join("outbound.json"), Some(&sent.body));
+    if let Ok(stream) = fs::read(folder.join("upstream.sse")) {
+        let mut cuts = every_cut(stream.len());
+        cuts.extend(random_cuts(stream.len(), 50));
+        let played = play_each_cut(&name, &stream, &cuts, || target.kind.dialect().stream(&chat, &target, &extras));
+        expect(&folder.join("reply.sse"), Some(&played.client));
+        expect_usage(folder, &json!({"usage": played.usage, "output_bytes": played.output_bytes}));
+        expect(&folder.join("message.json"), played.message.as_deref().map(str::as_bytes));
+        expect_private(folder, &played.private);
+    } else if let Ok(upstream) = fs::read(folder.join("upstream.json")) {
+        match target.kind.dialect().response(&upstream, &chat, &target, &extras) {
+            Ok(reply) => {
+                expect(&folder.join("reply.json"), Some(&reply.body));
+                expect_usage(folder, &json!({"usage": reply.usage, "output_bytes": reply.output_bytes}));
+                expect(&folder.join("message.json"), reply.message.as_deref().map(str::as_bytes));
+                expect_private(folder, &reply.private);
+            }
+            Err(error) => {
+                assert_eq!(error.status(), 502, "{name}");
+                expect(&folder.join("reply.json"), Some(error.body().as_bytes()));
+            }
+        }
+    }
+}
+
+fn expect_private(folder: &Path, private: &[Private]) {
+    let text = serde_json::to_string(private).unwrap();
+    expect(&folder.join("private.json"), (text != "[]").then_some(text.as_bytes()));
+}
+
+/// What was kept of one answer goes back, unchanged, to where it stood.
+#[test]
+fn thoughts_make_the_round_trip() {
+    let folder = Path::new("tests/fixtures/anthropic/stream-thinking-and-calls");
+    let (target, stream) = (anthropic(&json!({})), fs::read(folder.join("upstream.sse")).unwrap());
+    let body = fs::read(folder.join("request.json")).unwrap();
+    let chat = ChatRequest::parse(&body).unwrap();
+    let played = play_with(target.kind.dialect().stream(&chat, &target, &Extras::default()), [stream.as_slice()]);
+    let mut request: Value = serde_json::from_slice(&body).unwrap();
+    let messages = request["messages"].as_array_mut().unwrap();
+    messages.push(serde_json::from_str(&played.message.unwrap()).unwrap());
+    messages.extend(["toolu_a", "toolu_b"].map(|id| json!({"role": "tool", "tool_call_id": id, "content": "ok"})));
+    let body = request.to_string();
+    let extras = Extras { private: played.private, max_output: Some(9_000), ..Extras::default() };
+    let sent = outbound(&ChatRequest::parse(body.as_bytes()).unwrap(), &target, &extras).unwrap();
+    let bytes = String::from_utf8(sent.body).unwrap();
+    let sent: Value = serde_json::from_str(&bytes).unwrap();
+    let kinds = json!([
+        {"type": "thinking", "thinking": "Hm \"é\".", "signature": "sig+1/="},
+        {"type": "redacted_thinking", "data": "EmwKAhgB"},
+        {"type": "text", "text": "I look, é."},
+        {"type": "tool_use", "id": "toolu_a", "name": "get_weather", "input": {"city": "Paris"}},
+        {"type": "thinking", "thinking": "And.", "signature": "sig2"},
+        {"type": "tool_use", "id": "toolu_b", "name": "get_time", "input": {}},
+    ]);
+    assert_eq!(sent["messages"][1]["content"], kinds);
+    assert!(bytes.contains(r#"{"type":"thinking","thinking":"Hm \"é\".","signature":"sig+1/="}"#), "byte for byte");
+    assert_eq!(sent["thinking"]["type"], "enabled");
+}
+
+/// An answer that wants more kept than is kept gives nothing, whole or streamed.
+#[test]
+fn too_much_to_keep_is_not_kept() {
+    let target = anthropic(&json!({}));
+    let chat = ChatRequest::parse(br#"{"messages":[{"role":"user","content":"x"}]}"#).unwrap();
+    for (length, kept) in [(200_000, 1), (300_000, 0)] {
+        let thought = json!({"type": "thinking", "thinking": "x".repeat(length), "signature": "s"});
+        let call = json!({"type": "tool_use", "id": "toolu_a", "name": "f", "input": {}});
+        let whole = json!({"type": "message", "content": [thought, call], "stop_reason": "tool_use"}).to_string();
+        let reply = target.kind.dialect().response(whole.as_bytes(), &chat, &target, &Extras::default()).unwrap();
+        assert_eq!(reply.private.len(), kept);
+        let delta = json!({"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "x".repeat(1_000)}});
+        let mut events = vec![json!({"type": "content_block_start", "index": 0, "content_block": {"type": "thinking"}})];
+        events.extend((0..length / 1_000).map(|_| delta.clone()));
+        events.push(json!({"type": "content_block_stop", "index": 0}));
+        events.push(json!({"type": "content_block_start", "index": 1, "content_block": call}));
+        events.push(json!({"type": "message_stop"}));
+        let stream: Vec<u8> = events.iter().flat_map(|event| encode(event.to_string().as_bytes())).collect();
+        let played = play_with(target.kind.dialect().stream(&chat, &target, &Extras::default()), [stream.as_slice()]);
+        assert_eq!((played.error, played.private.len()), (None, kept));
+    }
+}
+
+#[test]
+fn url_and_headers() {
+    let mut target = anthropic(&json!({}));
+    target.base_url = Kind::Anthropic.default_base_url().unwrap().to_owned();
+    let chat = ChatRequest::parse(br#"{"stream":true,"messages":[{"role":"user","content":"x"}]}"#).unwrap();
+    let sent = outbound(&chat, &target, &Extras::default()).unwrap();
+    let header = |name: &str| sent.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str()).collect::<Vec<_>>();
+    assert_eq!(sent.url, "https://api.anthropic.com/v1/messages");
+    assert_eq!(header("x-api-key"), ["test-key-0123456789"]);
+    assert_eq!(header("anthropic-version"), ["2023-06-01"]);
+    assert_eq!((header("content-type"), header("accept")), (vec!["application/json"], vec!["text/event-stream"]));
+    assert_eq!((header("authorization"), header("x-secret")), (vec![], vec!["hdr-secret-42"]));
+}
+
+/// `fixtures/anthropic-refused.json`: the `param` that is named, and members of the request.
+#[test]
+fn what_cannot_be_said_names_the_field() {
+    let cases: Vec<Value> = serde_json::from_slice(&fs::read("tests/fixtures/anthropic-refused.json").unwrap()).unwrap();
+    assert!(cases.len() >= 70, "only {} cases found", cases.len());
+    for case in cases {
+        let param = case["param"].as_str().unwrap();
+        let mut request = json!({"model": "any", "messages": [{"role": "user", "content": "x"}]});
+        request.as_object_mut().unwrap().extend(case["request"].as_object().unwrap().clone());
+        let body = request.to_string();
+        let error = outbound(&ChatRequest::parse(body.as_bytes()).unwrap(), &anthropic(&json!({})), &Extras::default()).unwrap_err();
+        let shown: Value = serde_json::from_str(&error.body()).unwrap();
+        assert_eq!((error.status(), shown["error"]["param"].as_str()), (400, Some(param)), "{request}: {}", error.message());
+        let names = error.message().contains(param.rsplit('.').next().unwrap()) || param == "messages";
+        assert!(names && error.message().ends_with('.'), "{param}: {}", error.message());
+    }
+}
+
+struct Golden {
+    name: String,
+    request: Vec<u8>,
+    stream: Vec<u8>,
+    target: Target,
+    extras: Extras,
+}
+
+/// Every golden stream with its request, but one: half a surrogate pair is JSON for every client, and not for Rust.
+fn streams() -> Vec<Golden> {
+    let folders = fs::read_dir("tests/fixtures/anthropic").unwrap().map(|entry| entry.unwrap().path());
+    let with_stream = folders.filter(|folder| !folder.ends_with("stream-half-surrogates")).filter_map(|folder| {
+        let stream = fs::read(folder.join("upstream.sse")).ok()?;
+        let setup = setup(&folder);
+        let (name, request) = (folder.display().to_string(), fs::read(folder.join("request.json")).unwrap());
+        Some(Golden { name, request, stream, target: anthropic(&setup), extras: extras(&setup) })
+    });
+    with_stream.collect()
+}
+
+/// The events that a client got; each must be JSON on one line.
+fn events(client: &[u8]) -> Vec<Value> {
+    let text = core::str::from_utf8(client).unwrap();
+    let frames = text.split("\n\n").filter(|frame| !frame.is_empty() && *frame != "data: [DONE]");
+    frames.map(|frame| serde_json::from_str(frame.strip_prefix("data: ").unwrap()).unwrap_or_else(|e| panic!("{e}: {frame}"))).collect()
+}
+
+#[test]
+fn a_stream_cut_off_at_any_byte_is_an_error() {
+    for Golden { name, request, stream, target, extras } in streams() {
+        let chat = ChatRequest::parse(&request).unwrap();
+        let text = String::from_utf8_lossy(&stream).into_owned();
+        // Where the end mark's data is complete.
+        let end = text.find(r#"{"type":"message_stop"}"#).map_or(usize::MAX, |at| at + r#"{"type":"message_stop"}"#.len());
+        for length in 0..stream.len().min(end) {
+            let played = play_with(target.kind.dialect().stream(&chat, &target, &extras), [&stream[..length]]);
+            assert!(played.error.is_some(), "{name}, cut at {length}");
+            let events = events(&played.client);
+            let (last, chunks) = events.split_last().unwrap();
+            assert!(last["error"].is_object() && chunks.iter().all(|chunk| chunk["choices"][0]["finish_reason"].is_null()), "{name}");
+        }
+    }
+}
+
+/// Bytes changed, lines doubled, dropped and swapped: whatever comes out is chunks in order, then a finish or an error.
+#[test]
+fn hostile_streams_give_clean_answers() {
+    let mut random = fastrand::Rng::with_seed(7);
+    for Golden { name, request, stream, target, extras } in streams().into_iter().filter(|golden| !golden.stream.is_empty()) {
+        let chat = ChatRequest::parse(&request).unwrap();
+        for _ in 0..300 {
+            let mut lines: Vec<Vec<u8>> = stream.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+            for _ in 0..random.usize(1..4) {
+                let (one, other) = (random.usize(..lines.len()), random.usize(..lines.len()));
+                match random.u8(..4) {
+                    0 => lines.swap(one, other),
+                    1 => lines.insert(one, lines[other].clone()),
+                    2 => lines[one].clear(),
+                    _ => {
+                        let place = random.usize(..lines[one].len().max(1));
+                        if let Some(byte) = lines[one].get_mut(place) {
+                            *byte = random.u8(..);
+                        }
+                    }
+                }
+            }
+            let bytes = lines.concat();
+            let played = play_with(target.kind.dialect().stream(&chat, &target, &extras), [bytes.as_slice()]);
+            let events = events(&played.client);
+            let choices: Vec<&Value> = events.iter().filter_map(|event| event["choices"].get(0)).collect();
+            let finishes = choices.iter().filter(|choice| choice["finish_reason"].is_string()).count();
+            assert_eq!(finishes, usize::from(played.error.is_none()), "{name}: {}", String::from_utf8_lossy(&bytes));
+            assert!(choices.iter().enumerate().all(|(n, choice)| choice["delta"]["role"].is_string() == (n == 0)), "{name}");
+            assert!(events.iter().filter(|event| event["error"].is_object()).count() == usize::from(played.error.is_some()), "{name}");
+        }
+    }
+}
