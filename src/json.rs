@@ -269,6 +269,30 @@ pub(crate) fn owned(json: impl Into<String>) -> Box<RawValue> {
     RawValue::from_string(json.into()).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
+/// JSON without the whitespace between its tokens; everything else as it was written.
+pub fn compact(text: &str) -> Cow<'_, str> {
+    let mut out = String::new();
+    let mut from = 0;
+    let mut at = 0;
+    let bytes = text.as_bytes();
+    while let Some(byte) = bytes.get(at) {
+        at += 1;
+        match byte {
+            b'"' => at = string_end(bytes, at),
+            b' ' | b'\t' | b'\n' | b'\r' => {
+                out.push_str(text.get(from..at - 1).unwrap_or_default());
+                from = at;
+            }
+            _ => {}
+        }
+    }
+    if from == 0 {
+        return Cow::Borrowed(text);
+    }
+    out.push_str(text.get(from..).unwrap_or_default());
+    Cow::Owned(out)
+}
+
 /// Fails when the text nests deeper than [`MAX_DEPTH`]. Looks at brackets only, so it may run before anything is parsed.
 pub fn check_depth(text: &str) -> Result<()> {
     let bytes = text.as_bytes();
@@ -363,6 +387,18 @@ mod tests {
         serde_json::from_str::<serde_json::Value>(&fits).unwrap();
         check_depth(r#"{"brackets in a string":"[[[[\"[[["}"#).unwrap();
         check_depth(&format!("\"{}\"", "[\\\"".repeat(500))).unwrap();
+    }
+
+    #[test]
+    fn compact_json_loses_nothing_but_whitespace() {
+        for (text, expected) in [
+            ("{ \"a b\" : [ 1.0 ,\n\t2e400 ],\r\n \"c\":\" \\\" \" }", r#"{"a b":[1.0,2e400],"c":" \" "}"#),
+            ("[]", "[]"),
+            (" 7 ", "7"),
+            (r#""a  b""#, r#""a  b""#),
+        ] {
+            assert_eq!(compact(text), expected);
+        }
     }
 
     #[test]

@@ -93,8 +93,11 @@ fn by_list<'a>(snapshot: &'a Snapshot, name: &str) -> Option<Found<'a>> {
 }
 
 /// How the names of a maker's models begin: a project with several open providers still sends these where they belong.
-const FAMILIES: [(Kind, &[&str]); 2] =
-    [(Kind::OpenAi, &["gpt-", "chatgpt-", "o1", "o3", "o4", "text-embedding-", "omni-moderation"]), (Kind::Anthropic, &["claude-"])];
+const FAMILIES: [(Kind, &[&str]); 3] = [
+    (Kind::OpenAi, &["gpt-", "chatgpt-", "o1", "o3", "o4", "text-embedding-", "omni-moderation"]),
+    (Kind::Anthropic, &["claude-"]),
+    (Kind::Gemini, &["gemini-"]),
+];
 
 fn by_family<'a>(snapshot: &'a Snapshot, name: &str) -> Option<Found<'a>> {
     let (maker, _) = FAMILIES.iter().find(|(_, families)| families.iter().any(|family| name.starts_with(family)))?;

@@ -151,7 +151,7 @@ fn base_url(kind: Kind, given: Option<String>, allow_private: bool) -> Result<Op
 
 fn check_secrets(kind: Kind, api_key: Option<&str>, headers: &BTreeMap<String, String>) -> Result<()> {
     match api_key {
-        None if matches!(kind, Kind::OpenAi | Kind::Anthropic) => {
+        None if matches!(kind, Kind::OpenAi | Kind::Anthropic | Kind::Gemini) => {
             return Err(Error::invalid("api_key", "api_key is required for this kind."));
         }
         Some(key) if key.len() < 8 || key.len() > 4096 || !key.bytes().all(|b| b.is_ascii_graphic()) => {

@@ -40,19 +40,20 @@ const fn field(name: &'static str, [anthropic, gemini]: [Rule; 2], neutral: &'st
 }
 
 /// The table, by name.
-pub const FIELDS: [Field; 38] = [
+pub const FIELDS: [Field; 39] = [
     field("audio", [Refused, Refused], &[], "no spoken answers"),
     field("cache_control", [Used, Ignored], &[], "Anthropic's own field, passed on as it is"),
+    field("extra_body", [Refused, Used], &["{}"], "Gemini: `google` with `thinking_config`, `safety_settings`, `cached_content`"),
     field("frequency_penalty", [Refused, Used], &["0", "0.0"], ""),
     field("function_call", [Refused, Refused], &["\"none\"", "\"auto\""], "the older spelling: use `tool_choice`"),
     field("functions", [Refused, Refused], &["[]"], "the older spelling: use `tools`"),
     field("logit_bias", [Refused, Refused], &["{}"], ""),
-    field("logprobs", [Refused, Refused], &["false"], ""),
+    field("logprobs", [Refused, Used], &["false"], ""),
     field("max_completion_tokens", [Used, Used], &[], ""),
     field("max_tokens", [Used, Used], &[], ""),
     field("messages", [Used, Used], &[], ""),
     field("metadata", [Ignored, Ignored], &[], "for OpenAI's own dashboard"),
-    field("modalities", [Refused, Refused], &["[\"text\"]", "[]"], ""),
+    field("modalities", [Refused, Used], &["[\"text\"]", "[]"], "Gemini: images too, never sound"),
     field("model", [Used, Used], &[], ""),
     field("n", [Refused, Used], &["1", "1.0"], ""),
     field("parallel_tool_calls", [Used, Used], &[], ""),
@@ -74,11 +75,11 @@ pub const FIELDS: [Field; 38] = [
     field("tool_choice", [Used, Used], &[], ""),
     field("tools", [Used, Used], &[], "functions only"),
     field("top_k", [Used, Used], &[], "not OpenAI's, but both providers have it"),
-    field("top_logprobs", [Refused, Refused], &["0"], ""),
+    field("top_logprobs", [Refused, Used], &["0"], ""),
     field("top_p", [Used, Used], &[], ""),
     field("user", [Ignored, Ignored], &[], "who the user is follows from the token"),
     field("verbosity", [Refused, Refused], &["\"medium\""], ""),
-    field("web_search_options", [Refused, Refused], &[], ""),
+    field("web_search_options", [Refused, Used], &[], "Gemini: its own search"),
 ];
 
 /// Fails with a 400 that names the first field that the provider cannot honour. `rule` picks the dialect's column.

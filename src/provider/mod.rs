@@ -9,6 +9,7 @@ mod conversation;
 pub mod demo;
 mod failure;
 pub mod field;
+pub mod gemini;
 pub mod openai;
 pub mod private;
 mod shape;
@@ -39,13 +40,15 @@ pub enum Kind {
     OpenAiCompatible,
     /// Anthropic, or a host that speaks its Messages API.
     Anthropic,
+    /// Google's Gemini API.
+    Gemini,
     /// The built-in demo, which needs no network.
     Demo,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::OpenAi, Self::OpenAiCompatible, Self::Anthropic, Self::Demo];
+    pub const ALL: [Self; 5] = [Self::OpenAi, Self::OpenAiCompatible, Self::Anthropic, Self::Gemini, Self::Demo];
 
     /// The name on the wire.
     pub const fn name(self) -> &'static str {
@@ -53,6 +56,7 @@ impl Kind {
             Self::OpenAi => "openai",
             Self::OpenAiCompatible => "openai-compatible",
             Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
             Self::Demo => "demo",
         }
     }
@@ -70,6 +74,7 @@ impl Kind {
         match self {
             Self::OpenAi => Some("https://api.openai.com/v1"),
             Self::Anthropic => Some("https://api.anthropic.com/v1"),
+            Self::Gemini => Some(gemini::BASE_URL),
             Self::OpenAiCompatible | Self::Demo => None,
         }
     }
@@ -80,6 +85,7 @@ impl Kind {
             Self::OpenAi => &openai::OpenAi { output_cap: "max_completion_tokens" },
             Self::OpenAiCompatible => &openai::OpenAi { output_cap: "max_tokens" },
             Self::Anthropic => &anthropic::Anthropic,
+            Self::Gemini => &gemini::Gemini,
             Self::Demo => &demo::Demo,
         }
     }

@@ -159,10 +159,11 @@ fn part(part: Value) -> Value {
     }
 }
 
-/// Arguments are JSON in a string, which clients parse and write again; `index` only orders stream deltas.
+/// Arguments are JSON in a string, which clients parse and write again; of other members, such as a stream's `index` or what a
+/// provider added, a client need not know.
 fn call(mut call: Value) -> Value {
     if let Some(call) = call.as_object_mut() {
-        call.remove("index");
+        call.retain(|name, _| matches!(name.as_str(), "id" | "type" | "function" | "custom"));
     }
     if let Some(arguments) = call.pointer_mut("/function/arguments")
         && let Some(parsed) = arguments.as_str().and_then(|text| serde_json::from_str(text).ok())

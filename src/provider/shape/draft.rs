@@ -21,6 +21,7 @@ pub(in crate::provider) struct Draft {
     reasoning: String,
     calls: Vec<Call>,
     extensions: Vec<(&'static str, Vec<String>)>,
+    logprobs: Vec<String>,
     finish: Option<Finish>,
     bytes: u64,
 }
@@ -84,6 +85,11 @@ impl Draft {
         }
     }
 
+    /// Adds tokens with their probabilities, each a JSON object.
+    pub(in crate::provider) fn logprobs(&mut self, tokens: &[String]) {
+        self.logprobs.extend_from_slice(tokens);
+    }
+
     /// How the choice ended; the first word counts.
     pub(in crate::provider) fn finish(&mut self, finish: Finish) {
         self.finish.get_or_insert(finish);
@@ -142,7 +148,8 @@ impl Draft {
         for (name, items) in &self.extensions {
             let _ = write!(json, r#","{name}":[{}]"#, items.join(","));
         }
-        let _ = write!(json, r#"}},"logprobs":null,"finish_reason":"{}"}}"#, self.finish.unwrap_or(Finish::Stop).name());
+        let logprobs = logprobs_json(&self.logprobs);
+        let _ = write!(json, r#"}},"logprobs":{logprobs},"finish_reason":"{}"}}"#, self.finish.unwrap_or(Finish::Stop).name());
     }
 }
 
@@ -155,6 +162,11 @@ impl Call {
         }
         json.push('}');
     }
+}
+
+/// The `logprobs` of a choice.
+pub(super) fn logprobs_json(tokens: &[String]) -> String {
+    if tokens.is_empty() { "null".to_owned() } else { format!(r#"{{"content":[{}],"refusal":null}}"#, tokens.join(",")) }
 }
 
 /// A whole answer.

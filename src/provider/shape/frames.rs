@@ -6,6 +6,7 @@ use std::io::Write as _;
 
 use serde_json::value::RawValue;
 
+use super::draft::logprobs_json;
 use super::usage::usage_json;
 use super::{Escaped, Finish, Head};
 use crate::api::usage::TokenUsage;
@@ -49,6 +50,13 @@ impl Frames {
         let _ = write!(out, "{{\"index\":{choice},\"delta\":{{");
         write_delta(delta, out);
         out.extend_from_slice(b"},\"logprobs\":null,\"finish_reason\":null}");
+        out.extend_from_slice(self.end.as_bytes());
+    }
+
+    /// A chunk that only has probabilities of tokens.
+    pub(super) fn logprobs(&self, choice: usize, tokens: &[String], out: &mut Vec<u8>) {
+        out.extend_from_slice(self.start.as_bytes());
+        let _ = write!(out, "{{\"index\":{choice},\"delta\":{{}},\"logprobs\":{},\"finish_reason\":null}}", logprobs_json(tokens));
         out.extend_from_slice(self.end.as_bytes());
     }
 

@@ -81,6 +81,16 @@ impl Live {
         self.say(choice, Delta::Extension { name, item }, out)
     }
 
+    /// Adds tokens with their probabilities, each a JSON object.
+    pub(in crate::provider) fn logprobs(&mut self, choice: usize, tokens: &[String], out: &mut Vec<u8>) -> Result<()> {
+        if tokens.is_empty() {
+            return Ok(());
+        }
+        self.open(choice, true, out)?.logprobs(tokens);
+        self.frames.logprobs(choice, tokens, out);
+        Ok(())
+    }
+
     /// Ends a choice, once.
     pub(in crate::provider) fn finish(&mut self, choice: usize, finish: Finish, out: &mut Vec<u8>) -> Result<()> {
         let draft = self.open(choice, true, out)?;
