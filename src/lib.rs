@@ -26,6 +26,7 @@ mod edge;
 pub mod egress;
 pub mod error;
 pub mod json;
+pub mod meter;
 pub mod price;
 pub mod project;
 pub mod provider;

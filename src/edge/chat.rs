@@ -19,6 +19,7 @@ use crate::edge::gone::Gone;
 use crate::edge::inbound::{Inbound, MAX_BODY};
 use crate::edge::objects;
 use crate::edge::pump::WHOLE_MS;
+use crate::edge::reporting::Reporting;
 use crate::edge::settle::{Settling, Ticket, Turn};
 use crate::error::{Error, Result};
 use crate::price::Rates;
@@ -60,7 +61,7 @@ pub async fn serve(
     let admission = Admission { inbound, deployment, caller };
     let thread = thread.filter(|_| caller.project.snapshot.settings.memory.enabled);
     let abort = AbortController::new().map_err(|_| Error::server("no AbortController"))?;
-    let (ticket, extras) = admission.begin(&chat, &target, &resolved, session, thread, facts).await?;
+    let Started { ticket, extras, reporting } = admission.begin(&chat, &target, &resolved, session, thread, facts).await?;
     let exchange = Exchange {
         chat: &chat,
         target: &target,
@@ -71,8 +72,16 @@ pub async fn serve(
         arrived_ms: inbound.arrived_ms,
         gone: Gone::of(&inbound.request),
         abort,
+        reporting,
     };
     exchange.answer(Settling::open(context, ticket)).await
+}
+
+/// A request that may go upstream.
+struct Started {
+    ticket: Ticket,
+    extras: Extras,
+    reporting: Option<Reporting>,
 }
 
 impl Admission<'_> {
@@ -85,7 +94,7 @@ impl Admission<'_> {
         session: String,
         thread: Option<String>,
         facts: &mut Facts,
-    ) -> Result<(Ticket, Extras)> {
+    ) -> Result<Started> {
         let settings = &self.caller.project.snapshot.settings;
         let estimate = estimate(chat, target, settings.system_prompt.as_deref());
         let mut ticket = self.ticket(target, estimate.input);
@@ -96,7 +105,7 @@ impl Admission<'_> {
             now_s: self.inbound.arrived_ms / 1000,
         };
         if self.deployment.unmetered {
-            return Ok((ticket, extras));
+            return Ok(Started { ticket, extras, reporting: None });
         }
         let thread = thread.map(|id| BeginThread { id, messages: messages(chat), window_tokens: self.window(&estimate, target) });
         let command = Begin {
@@ -110,8 +119,10 @@ impl Admission<'_> {
             rates: catalog::find(target.kind.name(), &target.model).as_ref().and_then(Rates::of),
             limits: self.caller.limits(),
             estimate,
+            stream: chat.stream,
             ttl_ms: WHOLE_MS + RESERVATION_SLACK_MS,
         };
+        let limits = command.limits;
         let thread_id = command.thread.as_ref().map(|thread| thread.id.clone());
         let begun = self.admit(command, facts).await?;
         ticket.input_estimate = begun.reservation.input;
@@ -119,7 +130,8 @@ impl Admission<'_> {
         extras.max_output = begun.reservation.max_output;
         ticket.seq = Some(begun.reservation.seq);
         ticket.turn = thread_id.zip(begun.base).map(|(id, base)| Turn { id, base, messages: messages(chat) });
-        Ok((ticket, extras))
+        let reporting = chat.stream.then(|| Reporting::of(&ticket, &begun.reservation, limits));
+        Ok(Started { ticket, extras, reporting })
     }
 
     async fn admit(&self, command: Begin, facts: &mut Facts) -> Result<Begun> {

@@ -7,6 +7,7 @@
 pub mod demo;
 mod failure;
 pub mod openai;
+mod stopped;
 mod target;
 
 use std::borrow::Cow;
@@ -145,6 +146,13 @@ pub trait Translate {
 
     /// Bytes of text seen so far in all choices, to estimate from when the provider sent no usage.
     fn output_bytes(&self) -> u64;
+
+    /// How many of `output_bytes` had been seen when `usage` was last reported: what came after it is estimated.
+    fn covered_bytes(&self) -> u64;
+
+    /// The gateway ends the answer here. Appends `finish_reason: "length"` for every choice that has none yet, with `details`
+    /// that say `why`, and `usage` if the client asked for it. Nothing is pushed afterwards.
+    fn stop(&mut self, why: &Error, usage: TokenUsage, out: &mut Vec<u8>);
 
     /// The end mark was seen.
     fn is_done(&self) -> bool;

@@ -19,6 +19,7 @@ mod budget;
 mod charge;
 pub mod command;
 mod expire;
+mod extend;
 mod finish;
 mod history;
 mod message;
@@ -27,6 +28,7 @@ pub mod reconcile;
 pub mod refusal;
 pub mod report;
 pub mod schema;
+mod settled;
 pub mod store;
 mod threads;
 mod totals;
@@ -36,6 +38,7 @@ pub use command::{Command, Outcome};
 pub use store::{Store, StoreError, Write};
 
 use budget::{Amount, Period};
+use settled::Settled;
 use store::{RequestRow, Status};
 
 /// How long request rows are kept if the project does not say: 30 days, in ms.
@@ -75,8 +78,7 @@ pub struct User {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Spent {
     requests_today: u64,
-    day: Amount,
-    month: Amount,
+    settled: Settled,
 }
 
 /// A request in the rate window.
@@ -97,6 +99,8 @@ struct Open {
     micro_usd: u64,
     rates: Option<Rates>,
     max_output: Option<u64>,
+    /// Set if it may grow: to how many output tokens, as far as can be foreseen.
+    grows_to: Option<u64>,
     progress: Option<TokenUsage>,
 }
 
@@ -119,9 +123,9 @@ impl User {
         let today = day_of(user.newest_at);
         for row in store.days(Period::Month.of(user.newest_at), today)? {
             let amount = Amount { tokens: row.usage().total(), micro_usd: row.micro_usd };
-            user.spent.month = user.spent.month.plus(amount);
+            user.spent.settled.month = user.spent.settled.month.plus(amount);
             if row.day == today {
-                user.spent.day = user.spent.day.plus(amount);
+                user.spent.settled.day = user.spent.settled.day.plus(amount);
                 user.spent.requests_today = user.spent.requests_today.saturating_add(row.requests);
             }
         }
@@ -137,7 +141,7 @@ impl User {
         }
         match command {
             Command::Begin(begin) => self.begin(store, begin, now),
-            Command::Progress(progress) => self.progress(store, &progress),
+            Command::Progress(progress) => self.progress(store, &progress, now),
             Command::Finish(finish) => self.finish(store, &finish, now),
             Command::Limits(limits) => Ok(Outcome::Rate(self.snapshot(&limits, now))),
             Command::Standing => Ok(Outcome::Standing(self.standing(now))),
@@ -181,7 +185,8 @@ impl User {
     fn admitted(&mut self, row: &RequestRow) {
         if day_of(row.at) != day_of(self.newest_at) {
             let same_month = Period::Month.of(row.at) == Period::Month.of(self.newest_at);
-            self.spent = Spent { month: if same_month { self.spent.month } else { Amount::default() }, ..Spent::default() };
+            let month = if same_month { self.spent.settled.month } else { Amount::default() };
+            self.spent = Spent { requests_today: 0, settled: Settled { day: Amount::default(), month } };
         }
         // While loading, rows up to the frontier come with the day totals.
         self.spent.requests_today += u64::from(row.seq > self.frontier);
@@ -196,6 +201,7 @@ impl User {
             micro_usd: row.reserved_micro_usd,
             rates: row.rates,
             max_output: row.max_output,
+            grows_to: row.grows_to,
             progress: row.usage(),
         };
         self.open.insert(row.request_id.clone(), open);
@@ -206,10 +212,10 @@ impl User {
         let Some(open) = self.open.remove(request_id) else { return };
         let amount = Amount { tokens: usage.total(), micro_usd: open.cost(usage) };
         if Period::Month.of(open.at) == Period::Month.of(self.newest_at) {
-            self.spent.month = self.spent.month.plus(amount);
+            self.spent.settled.month = self.spent.settled.month.plus(amount);
         }
         if day_of(open.at) == day_of(self.newest_at) {
-            self.spent.day = self.spent.day.plus(amount);
+            self.spent.settled.day = self.spent.settled.day.plus(amount);
         }
     }
 }

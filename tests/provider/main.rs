@@ -10,3 +10,4 @@ mod outbound;
 mod play;
 mod recorded;
 mod schema;
+mod stopped;

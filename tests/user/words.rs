@@ -52,7 +52,7 @@ impl Object {
         let begun = self.begin(Begin { thread: Some(to_thread(thread, &messages)), ..begin(id) }, now).unwrap();
         let turn = turn(thread, begun.base.unwrap(), &messages, Some(answer));
         let finished = self.finish(Finish { thread: Some(turn), ..finish(id, begun.reservation.seq) }, now);
-        assert_eq!(finished, Finished { settled: true, stored: true });
+        assert_eq!((finished.settled, finished.stored), (true, true));
     }
 
     /// The messages as the client gets them.
@@ -84,6 +84,7 @@ pub fn begin(id: &str) -> Begin {
         rates: None,
         limits: Limits::default(),
         estimate: estimate(10, Some(10)),
+        stream: false,
         ttl_ms: 600_000,
     }
 }
