@@ -27,6 +27,7 @@ pub mod egress;
 pub mod error;
 pub mod json;
 pub mod lease;
+pub mod meter;
 pub mod price;
 pub mod project;
 pub mod provider;

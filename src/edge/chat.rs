@@ -20,6 +20,7 @@ use crate::edge::gone::Gone;
 use crate::edge::inbound::{Inbound, MAX_BODY};
 use crate::edge::objects;
 use crate::edge::pump::WHOLE_MS;
+use crate::edge::reporting::Reporting;
 use crate::edge::settle::{Settling, Ticket, Turn};
 use crate::error::{Error, Result};
 use crate::provider::{Extras, Kind, Target};
@@ -80,7 +81,9 @@ async fn exchange(
     let admission = Admission { inbound, deployment, caller };
     let thread = thread.filter(|_| caller.project.snapshot.settings.memory.enabled);
     let abort = AbortController::new().map_err(|_| Error::server("no AbortController"))?;
-    let Some((ticket, extras)) = admission.begin(chat, &target, &resolved, session, thread, facts).await? else { return Ok(None) };
+    let Some(Started { ticket, extras, reporting }) = admission.begin(chat, &target, &resolved, session, thread, facts).await? else {
+        return Ok(None);
+    };
     let exchange = Exchange {
         chat,
         target: &target,
@@ -91,8 +94,16 @@ async fn exchange(
         arrived_ms: inbound.arrived_ms,
         gone: Gone::of(&inbound.request),
         abort,
+        reporting,
     };
     exchange.answer(Settling::open(context, ticket)).await.map(Some)
+}
+
+/// A request that may go upstream.
+struct Started {
+    ticket: Ticket,
+    extras: Extras,
+    reporting: Option<Reporting>,
 }
 
 impl Admission<'_> {
@@ -105,7 +116,7 @@ impl Admission<'_> {
         session: String,
         thread: Option<String>,
         facts: &mut Facts,
-    ) -> Result<Option<(Ticket, Extras)>> {
+    ) -> Result<Option<Started>> {
         let settings = &self.caller.project.snapshot.settings;
         let estimate = estimate(chat, target, settings.system_prompt.as_deref());
         let mut ticket = self.ticket(target, estimate.input);
@@ -117,7 +128,7 @@ impl Admission<'_> {
             private: Vec::new(),
         };
         if self.deployment.unmetered {
-            return Ok(Some((ticket, extras)));
+            return Ok(Some(Started { ticket, extras, reporting: None }));
         }
         let rates = price::rates(settings, resolved)?;
         facts.extend(rates.is_none().then(|| ("x-behest-warning", price::UNPRICED.to_owned())));
@@ -134,8 +145,10 @@ impl Admission<'_> {
             limits: self.caller.limits(),
             estimate,
             project: self.caller.terms(),
+            stream: chat.stream,
             ttl_ms: WHOLE_MS + RESERVATION_SLACK_MS,
         };
+        let limits = command.limits;
         let thread_id = command.thread.as_ref().map(|thread| thread.id.clone());
         let Some(begun) = self.admit(command, facts).await? else { return Ok(None) };
         ticket.input_estimate = begun.reservation.input;
@@ -143,7 +156,8 @@ impl Admission<'_> {
         extras.max_output = begun.reservation.max_output;
         ticket.seq = Some(begun.reservation.seq);
         ticket.turn = thread_id.zip(begun.base).map(|(id, base)| Turn { id, base, messages: messages(chat) });
-        Ok(Some((ticket, extras)))
+        let reporting = chat.stream.then(|| Reporting::of(&ticket, &begun.reservation, limits));
+        Ok(Some(Started { ticket, extras, reporting }))
     }
 
     async fn admit(&self, command: Begin, facts: &mut Facts) -> Result<Option<Begun>> {

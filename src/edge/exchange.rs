@@ -13,10 +13,12 @@ use crate::config::settings::Routing;
 use crate::edge::answer::Answer;
 use crate::edge::gone::Gone;
 use crate::edge::pump::{Deadlines, Pump, WHOLE_MS, client_closed};
+use crate::edge::reporting::Reporting;
 use crate::edge::settle::{Ended, Settling};
 use crate::edge::source::{Source, Unread};
 use crate::edge::{body, clock, upstream};
 use crate::error::{Code, Error, Result};
+use crate::meter::Seen;
 use crate::provider::{Call, Dialect, Extras, Outbound, Target};
 use crate::user::command::Ending;
 
@@ -47,6 +49,8 @@ pub struct Exchange<'a> {
     pub gone: Gone,
     /// Lets the provider go.
     pub abort: AbortController,
+    /// Set if the answer is streamed and metered.
+    pub reporting: Option<Reporting>,
 }
 
 impl Exchange<'_> {
@@ -58,7 +62,7 @@ impl Exchange<'_> {
         if self.chat.stream { self.stream(settling).await } else { self.whole(settling).await }
     }
 
-    async fn stream(self, settling: Settling) -> Result<Answer> {
+    async fn stream(mut self, settling: Settling) -> Result<Answer> {
         let silence_ms = self.routing.silence_ms();
         let source = match self.in_time(silence_ms, self.open()).await {
             Ok(source) => source,
@@ -66,7 +70,7 @@ impl Exchange<'_> {
         };
         let deadlines = Deadlines { silence_ms, whole_at_ms: self.arrived_ms + WHOLE_MS };
         let translate = self.dialect.stream(self.chat, self.target, self.extras);
-        let mut pump = Pump::new(source, translate, deadlines, self.abort.clone(), self.gone.clone());
+        let mut pump = Pump::new(source, translate, deadlines, self.abort.clone(), self.gone.clone(), self.reporting.take());
         match pump.first().await {
             Ok(first) => {
                 pump.settle_with(settling);
@@ -88,8 +92,7 @@ impl Exchange<'_> {
             };
         let ended = Ended {
             ending: Ending::Completed,
-            usage: reply.usage,
-            output_bytes: reply.output_bytes,
+            seen: Seen::whole(reply.output_bytes, reply.usage),
             message: reply.message,
             first_ms,
             error: None,
@@ -140,7 +143,7 @@ impl Exchange<'_> {
     async fn failed(&self, settling: Settling, error: Error) -> Result<Answer> {
         self.abort.abort();
         let ending = if self.gone.is_raised() { Ending::Cancelled } else { Ending::Failed };
-        let ended = Ended { ending, usage: None, output_bytes: 0, message: None, first_ms: None, error: Some(error.clone()) };
+        let ended = Ended { ending, seen: Seen::default(), message: None, first_ms: None, error: Some(error.clone()) };
         // The client learns of the provider's failure, not of ours in its wake; the log has both.
         let _ = settling.settle(ended).await;
         Err(error)

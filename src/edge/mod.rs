@@ -22,6 +22,7 @@ mod models;
 mod objects;
 mod pump;
 mod random;
+mod reporting;
 mod settle;
 mod snapshots;
 mod source;

@@ -1,8 +1,9 @@
 //! Moves a streamed answer from its source through the translation to the client.
 //!
-//! Always holds: bytes go out as soon as their event is complete; `[DONE]` only after the dialect's own end mark, and
-//! for a thread only after its turn is stored; any other end is one error event and a clean close; 15 s of silence are
-//! a comment. Absent on purpose: what an event means (`provider`), and the platform's stream (`body`).
+//! Always holds: bytes go out as soon as their event is complete; `[DONE]` only after the dialect's own end mark (or the
+//! words of an answer that a budget stopped), and for a thread only after its turn is stored; any other end is one error
+//! event and a clean close; 15 s of silence are a comment. Absent on purpose: what an event means (`provider`), when a
+//! stream is reported or stopped (`reporting`), and the platform's stream (`body`).
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,16 +13,20 @@ use web_sys::AbortController;
 
 use crate::edge::clock::{self, Timer};
 use crate::edge::gone::Gone;
+use crate::edge::reporting::{Go, Reporting};
 use crate::edge::settle::{Ended, Settling};
 use crate::edge::source::{Broken, Next, Source};
 use crate::edge::upstream;
 use crate::error::{Code, Error, Result};
+use crate::meter::{EVERY_MS, Seen};
 use crate::provider::{Pushed, Translate};
 use crate::sse::{self, Decoder};
 use crate::user::command::Ending;
 
 /// Silence after which the client gets a comment (contract section 4).
 const KEEP_ALIVE_MS: u64 = 15_000;
+/// How long what the provider had sent before the client left is looked for: it is there, or it is not.
+const LAST_LOOK_MS: u64 = 5;
 /// The longest a whole answer may take.
 pub const WHOLE_MS: u64 = 600_000;
 
@@ -48,11 +53,14 @@ enum Over {
     Done,
     /// It failed.
     Failed(Error),
+    /// The gateway ended it: there is no budget left, or nobody knows.
+    Stopped(Error),
     /// The client is gone.
     Gone,
 }
 
 enum Wake {
+    Reported,
     Source(Next),
     Tick,
     Gone,
@@ -67,6 +75,11 @@ pub struct Pump {
     abort: AbortController,
     gone: Gone,
     settling: Option<Settling>,
+    reporting: Option<Reporting>,
+    /// Nothing is read before the report under way is answered.
+    waiting: bool,
+    /// Events that brought text.
+    events: u64,
     timer: Timer,
     /// When the provider was last heard, epoch ms, less the time in which nobody listened.
     heard_ms: u64,
@@ -81,7 +94,15 @@ pub struct Pump {
 
 impl Pump {
     /// A pump that has moved nothing yet.
-    pub fn new(source: Source, translate: Box<dyn Translate>, deadlines: Deadlines, abort: AbortController, gone: Gone) -> Self {
+    pub fn new(
+        source: Source,
+        translate: Box<dyn Translate>,
+        deadlines: Deadlines,
+        abort: AbortController,
+        gone: Gone,
+        reporting: Option<Reporting>,
+    ) -> Self {
+        let first_look = if reporting.is_some() { EVERY_MS } else { KEEP_ALIVE_MS };
         Self {
             source,
             decoder: Decoder::new(),
@@ -90,7 +111,10 @@ impl Pump {
             abort,
             gone,
             settling: None,
-            timer: clock::sleep(deadlines.silence_ms.min(KEEP_ALIVE_MS)),
+            reporting,
+            waiting: false,
+            events: 0,
+            timer: clock::sleep(deadlines.silence_ms.min(first_look)),
             heard_ms: clock::now_ms(),
             rested_ms: clock::now_ms(),
             sent_ms: None,
@@ -147,12 +171,14 @@ impl Pump {
             match self.wake().await {
                 Wake::Gone => self.over = Some(Over::Gone),
                 Wake::Tick => self.tick(&mut out),
+                Wake::Reported => self.look(),
                 Wake::Source(Ok(Some(bytes))) => {
                     self.heard_ms = clock::now_ms();
                     self.over = self.feed(&bytes, &mut out).unwrap_or_else(|error| Some(Over::Failed(error)));
                     if !out.is_empty() && self.first_ms.is_none() {
                         self.first_ms = Some(self.heard_ms);
                     }
+                    self.look();
                 }
                 Wake::Source(Ok(None)) => {
                     let ended = self.translate.end(self.decoder.end(), &mut out);
@@ -172,7 +198,12 @@ impl Pump {
             if self.gone.poll(cx).is_ready() {
                 return Poll::Ready(Wake::Gone);
             }
-            if let Poll::Ready(next) = self.source.poll_next(cx) {
+            if self.reporting.as_mut().is_some_and(|reporting| reporting.poll(cx).is_ready()) {
+                return Poll::Ready(Wake::Reported);
+            }
+            if !self.waiting
+                && let Poll::Ready(next) = self.source.poll_next(cx)
+            {
                 return Poll::Ready(Wake::Source(next));
             }
             Pin::new(&mut self.timer).poll(cx).map(|()| Wake::Tick)
@@ -182,9 +213,11 @@ impl Pump {
 
     fn feed(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<Option<Over>> {
         let mut done = false;
-        let translate = &mut self.translate;
+        let (translate, events) = (&mut self.translate, &mut self.events);
         self.decoder.feed(bytes, |event| {
+            let before = translate.output_bytes();
             done |= translate.push(event, out)? == Pushed::Done;
+            *events += u64::from(translate.output_bytes() > before);
             Ok(())
         })?;
         if !done {
@@ -194,10 +227,32 @@ impl Pump {
         Ok(Some(Over::Done))
     }
 
-    /// The timer rang: a deadline is over, the client needs a sign of life, or neither. One timer serves all three and
-    /// is set anew only here, not for every event.
+    /// Reports what was seen if it is time to, and goes by what the budgets say.
+    fn look(&mut self) {
+        let seen = self.seen();
+        let Some(reporting) = self.reporting.as_mut().filter(|_| self.over.is_none()) else { return };
+        match reporting.look(&seen) {
+            Go::On if self.waiting => (self.waiting, self.heard_ms) = (false, clock::now_ms()),
+            Go::On => {}
+            Go::Wait => self.waiting = true,
+            Go::Stop(error) => self.over = Some(Over::Stopped(error)),
+        }
+    }
+
+    fn seen(&self) -> Seen {
+        let translate = &self.translate;
+        Seen { bytes: translate.output_bytes(), events: self.events, usage: translate.usage(), covered: translate.covered_bytes() }
+    }
+
+    /// The timer rang: a deadline is over, the client needs a sign of life, a report is due, or nothing. One timer serves
+    /// all and is set anew only here, not for every event.
     fn tick(&mut self, out: &mut Vec<u8>) {
         let now = clock::now_ms();
+        if self.waiting {
+            // It is not the provider that is silent.
+            self.heard_ms = now;
+        }
+        self.look();
         let silent_at = self.heard_ms + self.deadlines.silence_ms;
         if now >= silent_at {
             self.over = Some(Over::Failed(upstream::timed_out(self.deadlines.silence_ms)));
@@ -213,17 +268,29 @@ impl Pump {
             self.sent_ms = Some(now);
         }
         let next_sign = self.sent_ms.map_or(u64::MAX, |sent| sent + KEEP_ALIVE_MS);
-        let next = silent_at.min(self.deadlines.whole_at_ms).min(next_sign);
+        // A stream that was heard since the last look may have something new to report at the next.
+        let streaming = self.reporting.is_some() && now.saturating_sub(self.heard_ms) <= EVERY_MS;
+        let next_report = if streaming { now + EVERY_MS } else { u64::MAX };
+        let next = silent_at.min(self.deadlines.whole_at_ms).min(next_sign).min(next_report);
         self.timer = clock::sleep(next.saturating_sub(now).max(1));
     }
 
     /// Settles, lets the provider go, and says the last word.
     async fn conclude(&mut self, over: Over, mut out: Vec<u8>) -> Vec<u8> {
+        if matches!(over, Over::Gone) {
+            self.last_look().await;
+        }
         self.source.stop();
         self.abort.abort();
         let (ending, error) = match over {
             Over::Done => (Ending::Completed, None),
             Over::Failed(error) => (Ending::Failed, Some(error)),
+            Over::Stopped(error) if error.code() == Code::QuotaExceeded => {
+                let (usage, _) = self.seen().bill(self.reporting.as_ref().map_or(0, Reporting::input_estimate));
+                self.translate.stop(&error, usage, &mut out);
+                (Ending::Stopped, None)
+            }
+            Over::Stopped(error) => (Ending::Stopped, Some(error)),
             Over::Gone => (Ending::Cancelled, None),
         };
         let gone = ending == Ending::Cancelled;
@@ -237,16 +304,24 @@ impl Pump {
         out
     }
 
+    /// What the provider had sent before the client left was generated, and will be billed.
+    async fn last_look(&mut self) {
+        let mut unwanted = Vec::new();
+        let reading = async {
+            while let Ok(Some(bytes)) = std::future::poll_fn(|cx| self.source.poll_next(cx)).await {
+                if !matches!(self.feed(&bytes, &mut unwanted), Ok(None)) {
+                    return;
+                }
+                unwanted.clear();
+            }
+        };
+        // There is no more to it than its side effect.
+        let _ = clock::within(LAST_LOOK_MS, reading).await;
+    }
+
     async fn settle(&mut self, ending: Ending, error: Option<Error>) -> Result<()> {
         let Some(settling) = self.settling.take() else { return Ok(()) };
-        let ended = Ended {
-            ending,
-            usage: self.translate.usage(),
-            output_bytes: self.translate.output_bytes(),
-            message: self.translate.message(),
-            first_ms: self.first_ms,
-            error,
-        };
+        let ended = Ended { ending, seen: self.seen(), message: self.translate.message(), first_ms: self.first_ms, error };
         settling.settle(ended).await
     }
 }

@@ -9,22 +9,20 @@ use futures::channel::oneshot;
 use serde_json::value::RawValue;
 use worker::{Context, Env};
 
-use crate::api::estimate::output_tokens;
 use crate::api::usage::TokenUsage;
 use crate::edge::inbound::Costs;
 use crate::edge::{clock, log, objects};
 use crate::error::{Error, Result};
-use crate::user::Command;
+use crate::meter::Seen;
 use crate::user::command::{Base, Ending, Finish, ThreadFinish};
+use crate::user::{Command, Outcome};
 
 /// How an answer ended.
 pub struct Ended {
     /// In the ledger's words.
     pub ending: Ending,
-    /// What the provider said it cost.
-    pub usage: Option<TokenUsage>,
-    /// Bytes of text seen, to count with otherwise.
-    pub output_bytes: u64,
+    /// What was seen of it.
+    pub seen: Seen,
     /// The assistant's message, as far as it got.
     pub message: Option<String>,
     /// When the first frame was ready, epoch ms.
@@ -112,7 +110,7 @@ impl Settling {
 }
 
 fn lost() -> Ended {
-    Ended { ending: Ending::Cancelled, usage: None, output_bytes: 0, message: None, first_ms: None, error: None }
+    Ended { ending: Ending::Cancelled, seen: Seen::default(), message: None, first_ms: None, error: None }
 }
 
 impl Ticket {
@@ -121,7 +119,7 @@ impl Ticket {
         let now = clock::now_ms();
         let result = match self.seq {
             Some(seq) => self.finish(seq, &ended, usage, estimated, now).await,
-            None => Ok(()),
+            None => Ok(None),
         };
         let failure = ended.error.as_ref().or(result.as_ref().err());
         log::Line {
@@ -134,6 +132,7 @@ impl Ticket {
             model: Some(&self.model),
             ending: Some(ending_name(ended.ending)),
             usage,
+            micro_usd: result.as_ref().ok().copied().flatten(),
             ttft_ms: ended.first_ms.map(|at| at.saturating_sub(self.arrived_ms)),
             ms: now.saturating_sub(self.arrived_ms),
             ..log::Line::default()
@@ -141,22 +140,20 @@ impl Ticket {
         .with_error(failure)
         .with_costs(&self.costs)
         .write();
-        result
+        result.map(drop)
     }
 
     /// What is charged, and whether it is our own count. Nothing for a request that failed before any text came.
     fn charge(&self, ended: &Ended) -> (Option<TokenUsage>, bool) {
-        match ended.usage {
-            Some(usage) => (Some(usage), false),
-            None if ended.ending == Ending::Failed && ended.output_bytes == 0 => (None, false),
-            None => {
-                let output = output_tokens(ended.output_bytes);
-                (Some(TokenUsage { input: self.input_estimate, output, ..TokenUsage::default() }), true)
-            }
+        if ended.ending == Ending::Failed && ended.seen == Seen::default() {
+            return (None, false);
         }
+        let (usage, estimated) = ended.seen.bill(self.input_estimate);
+        (Some(usage), estimated)
     }
 
-    async fn finish(&self, seq: u64, ended: &Ended, usage: Option<TokenUsage>, estimated: bool, now: u64) -> Result<()> {
+    /// Settles; gives what it was charged, in micro-dollars.
+    async fn finish(&self, seq: u64, ended: &Ended, usage: Option<TokenUsage>, estimated: bool, now: u64) -> Result<Option<u64>> {
         let reply = ended.message.clone().map(RawValue::from_string).transpose().map_err(|e| Error::server(format!("the reply: {e}")))?;
         let thread = self.turn.as_ref().map(|turn| ThreadFinish {
             id: turn.id.clone(),
@@ -175,9 +172,12 @@ impl Ticket {
             duration_ms: Some(now.saturating_sub(self.arrived_ms)),
             thread,
         };
-        let (_, rows) = objects::user(&self.env, &self.project_id, &self.uid, &Command::Finish(finish)).await?;
+        let (outcome, rows) = objects::user(&self.env, &self.project_id, &self.uid, &Command::Finish(finish)).await?;
         self.costs.object_call(rows);
-        Ok(())
+        match outcome {
+            Outcome::Finished(finished) => Ok(finished.micro_usd),
+            _ => Err(Error::server("the user object answered something else")),
+        }
     }
 }
 

@@ -13,6 +13,7 @@ pub mod gemini;
 pub mod openai;
 pub mod private;
 mod shape;
+mod stopped;
 mod target;
 
 use std::borrow::Cow;
@@ -171,6 +172,13 @@ pub trait Translate {
     fn private(&self) -> Vec<Private> {
         Vec::new()
     }
+
+    /// How many of `output_bytes` had been seen when `usage` was last reported: what came after it is estimated.
+    fn covered_bytes(&self) -> u64;
+
+    /// The gateway ends the answer here. Appends `finish_reason: "length"` for every choice that has none yet, with `details`
+    /// that say `why`, and `usage` if the client asked for it. Nothing is pushed afterwards.
+    fn stop(&mut self, why: &Error, usage: TokenUsage, out: &mut Vec<u8>);
 
     /// The end mark was seen.
     fn is_done(&self) -> bool;

@@ -139,6 +139,7 @@ impl User {
             reserved_micro_usd: open.micro_usd,
             input: open.input,
             max_output: open.max_output,
+            grows_to: open.grows_to,
         };
         Outcome::Begun(Begun { reservation, prepend: history.prepend, base: history.base, rate: self.snapshot(&begin.limits, now) })
     }
@@ -168,6 +169,7 @@ fn row(begin: &Begin, grant: Grant, seq: u64, at: u64) -> RequestRow {
         reserved_output: grant.output,
         reserved_micro_usd: grant.micro_usd,
         max_output: grant.max_output,
+        grows_to: grant.grows_to,
         status: Status::Open,
         input: None,
         output: None,

@@ -1,12 +1,15 @@
 //! Tokens and dollars per day and month: what is spent, what is held, what a new request may hold.
 //!
-//! Always holds: at admission, spent + reserved + new ≤ limit for each budget that the request costs something of. Only
-//! what a provider bills beyond a reservation can pass a limit; that is recorded as it is. Day and month are those of the
-//! request's begin, in the project's zone (`today`). A reservation past its deadline counts as what its expiry will charge. Absent on purpose: writing.
+//! Always holds: at admission and at every extension, spent + reserved ≤ limit for each budget that the request costs
+//! something of. Only what a provider bills beyond a reservation can pass a limit; that is recorded as it is, and counts
+//! from the moment it is reported. Day and month are those of the request's begin, in the project's zone (`today`). A
+//! reservation past its deadline counts as what its expiry will charge. Absent on purpose: writing, and when a reservation
+//! is extended (`extend`).
 
 use super::command::{Begin, Limits};
 use super::holding::Holding;
 use super::refusal::{Budget, Refusal};
+use super::today::Today;
 use super::{MAX_REQUEST_TOKENS, User};
 use crate::price::Rates;
 
@@ -17,15 +20,15 @@ pub(super) struct Grant {
     pub output: u64,
     pub micro_usd: u64,
     pub max_output: Option<u64>,
+    /// Set if it may grow: to how many output tokens, as far as can be foreseen.
+    pub grows_to: Option<u64>,
 }
 
-/// What a budget allows and has lost.
-#[derive(Clone, Copy, Debug)]
-struct Ceiling {
-    budget: Budget,
-    limit: u64,
-    used: u64,
-}
+/// The least that an instalment brings, in output tokens, if so much is left: some sentences, so that a small rest of a
+/// budget is not spent on asking for it.
+pub(super) const MIN_INSTALMENT: u64 = 64;
+/// An instalment takes at most one part in so many of what is not spent yet: as many streams can run side by side.
+const INSTALMENTS: u64 = 10;
 
 /// Tokens and micro-dollars.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +40,45 @@ pub(super) struct Amount {
 impl Amount {
     pub(super) const fn plus(self, more: Self) -> Self {
         Self { tokens: self.tokens.saturating_add(more.tokens), micro_usd: self.micro_usd.saturating_add(more.micro_usd) }
+    }
+
+    /// The greater of the tokens and the greater of the dollars.
+    pub(super) fn or_more(self, other: Self) -> Self {
+        Self { tokens: self.tokens.max(other.tokens), micro_usd: self.micro_usd.max(other.micro_usd) }
+    }
+}
+
+/// One budget as it stands for one request. Numbers are in its own unit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ceiling {
+    pub budget: Budget,
+    pub limit: u64,
+    /// Settled, or overdue, which is as good as settled.
+    pub spent: u64,
+    /// Spent, and held by what runs.
+    pub used: u64,
+    /// When it is new again, epoch ms.
+    resets_at: u64,
+    /// It is a slice of the project's, which was cut to what is needed: all of it may be held at once.
+    leased: bool,
+}
+
+impl Ceiling {
+    /// How many output tokens fit beside the input of a request that holds `own` already; `None` if not even the input does.
+    pub(super) fn fits(&self, input: u64, own: Amount, rates: Option<Rates>) -> Option<u64> {
+        let others = self.used.saturating_sub(self.budget.of(own));
+        self.budget.output_within(self.limit.saturating_sub(others), input, rates)
+    }
+
+    /// How many output tokens another instalment would bring such a request to.
+    pub(super) fn instalment(&self, input: u64, own: Amount, rates: Option<Rates>) -> u64 {
+        let part = if self.leased { self.limit.saturating_sub(self.used) } else { self.limit.saturating_sub(self.spent) / INSTALMENTS };
+        self.budget.output_within(self.budget.of(own).saturating_add(part), input, rates).unwrap_or(0)
+    }
+
+    /// Why a request may hold no more.
+    pub(super) const fn refusal(&self) -> Refusal {
+        Refusal::Quota { scope: self.budget, limit: self.limit, used: self.used, resets_at: self.resets_at.div_ceil(1000) }
     }
 }
 
@@ -75,6 +117,11 @@ impl Budget {
         }
     }
 
+    /// What it counts of an amount.
+    const fn of(self, amount: Amount) -> u64 {
+        if self.is_usd() { amount.micro_usd } else { amount.tokens }
+    }
+
     /// How many output tokens fit into `left` of it beside the input; `None` if not even the input does.
     fn output_within(self, left: u64, input: u64, rates: Option<Rates>) -> Option<u64> {
         match (self.is_usd(), rates) {
@@ -88,68 +135,74 @@ impl Budget {
 impl User {
     /// What is spent and held at `now`, today or this month.
     pub(super) fn amount(&self, period: Period, now: u64) -> Amount {
-        let today = &self.today;
-        self.open.values().filter(|open| today.shares(period, open.day)).fold(today.spent(period), |sum, open| {
-            let usage = open.presumed();
-            let held = if open.due(now) {
-                Amount { tokens: usage.total(), micro_usd: open.cost(usage) }
-            } else {
-                Amount { tokens: open.reserved(), micro_usd: open.micro_usd }
-            };
-            sum.plus(held)
+        let (spent, held) = self.lost(period, &self.today, now);
+        spent.plus(held)
+    }
+
+    /// What a day or its month has lost: spent (also by what is overdue at `due`), and held.
+    fn lost(&self, period: Period, today: &Today, due: u64) -> (Amount, Amount) {
+        let here = self.open.values().filter(|open| today.shares(period, open.day));
+        here.fold((today.spent(period), Amount::default()), |(spent, held), open| {
+            if open.due(due) { (spent.plus(open.bill()), held) } else { (spent, held.plus(open.holds())) }
         })
+    }
+
+    /// The budgets that hold for a request of a day, in the order in which they refuse: the user's, then what is held of the
+    /// project's. The one list: admission and extension both go by it. What is overdue at `due` counts as spent: whoever
+    /// relies on it settles it.
+    pub(super) fn ceilings(&self, limits: &Limits, holding: Option<&Holding>, today: &Today, due: u64) -> Vec<Ceiling> {
+        let ceiling = |budget: Budget, limit: u64, leased: bool| {
+            let period = budget.period();
+            let (spent, held) = self.lost(period, today, due);
+            let used = budget.of(spent.plus(held));
+            Ceiling { budget, limit, spent: budget.of(spent), used, resets_at: today.ends(period), leased }
+        };
+        let own = Budget::RESERVED.into_iter().filter_map(|budget| Some(ceiling(budget, budget.limit(limits)?, false)));
+        let slices = holding.into_iter().flat_map(|holding| holding.slices(today));
+        own.chain(slices.map(|(share, limit)| ceiling(share.of_project(), limit, true))).collect()
     }
 
     /// What a budget has lost at `now`: requests, tokens or micro-dollars.
     pub(super) fn used(&self, budget: Budget, now: u64) -> u64 {
         match budget {
             Budget::UserRequestsPerDay => self.today.requests,
-            _ if budget.is_usd() => self.amount(budget.period(), now).micro_usd,
-            _ => self.amount(budget.period(), now).tokens,
+            _ => budget.of(self.amount(budget.period(), now)),
         }
     }
 
     /// Set if one more request today would pass the limit.
     pub(super) fn request_refusal(&self, limits: &Limits) -> Option<Refusal> {
-        let limit = limits.requests_per_day?;
-        let used = self.today.requests;
-        (used >= limit).then(|| self.quota(Budget::UserRequestsPerDay, limit, used))
+        let (limit, used) = (limits.requests_per_day?, self.today.requests);
+        let resets_at = self.today.ends(Period::Day).div_ceil(1000);
+        (used >= limit).then_some(Refusal::Quota { scope: Budget::UserRequestsPerDay, limit, used, resets_at })
     }
 
-    /// What each budget allows and has lost: those of the user that are reserved, and those of the project that a holding
-    /// has a slice of.
-    fn ceilings(&self, limits: &Limits, holding: Option<&Holding>, now: u64) -> Vec<Ceiling> {
-        let own = Budget::RESERVED.into_iter().filter_map(|budget| {
-            let limit = budget.limit(limits)?;
-            Some(Ceiling { budget, limit, used: self.used(budget, now) })
-        });
-        let leased = holding.into_iter().flat_map(|holding| self.leased(holding, now));
-        own.chain(leased.map(|(share, limit, used)| Ceiling { budget: share.of_project(), limit, used })).collect()
-    }
-
-    /// How much a request may hold at `now`: all it asks for, or what the tightest budget leaves if it named no maximum.
+    /// How much a request may hold at `now`. If it named a maximum: that, or nothing. Else what the tightest budget leaves,
+    /// which a stream takes in instalments, so that others find something left beside it.
     pub(super) fn grant(&self, begin: &Begin, input: u64, holding: Option<&Holding>, now: u64) -> Result<Grant, Refusal> {
         let (estimate, rates) = (begin.estimate, begin.rates);
         let whole = estimate.output.unwrap_or(estimate.output_default).min(MAX_REQUEST_TOKENS);
         let choices = estimate.choices.max(1);
-        let (mut output, mut max_output) = (whole, None);
-        for Ceiling { budget, limit, used } in self.ceilings(&begin.limits, holding, now) {
-            let fits = budget.output_within(limit.saturating_sub(used), input, rates);
-            if fits.is_some_and(|fits| fits >= whole) {
-                continue;
-            }
-            match fits.map(|fits| fits / choices) {
-                Some(each) if each > 0 && estimate.output.is_none() => {
-                    let each = max_output.map_or(each, |lowest: u64| lowest.min(each));
-                    (output, max_output) = (each.saturating_mul(choices).min(whole), Some(each));
+        let (named, nothing) = (estimate.output.is_some(), Amount::default());
+        let grows = begin.stream && !named;
+        let (mut instalment, mut max_output) = (whole, None);
+        for ceiling in self.ceilings(&begin.limits, holding, &self.today, now) {
+            let fits = ceiling.fits(input, nothing, rates);
+            if fits.is_none_or(|fits| fits < whole) {
+                let each = fits.map(|fits| fits / choices).filter(|each| *each > 0 && !named).ok_or_else(|| ceiling.refusal())?;
+                // A slice grows while the stream runs: its size is no reason to tell the provider a maximum.
+                if !(ceiling.leased && grows) {
+                    max_output = Some(max_output.map_or(each, |lowest: u64| lowest.min(each)));
                 }
-                _ => return Err(self.quota(budget, limit, used)),
+            }
+            if grows {
+                let part = ceiling.instalment(input, nothing, rates);
+                instalment = instalment.min(if ceiling.leased { part } else { part.max(MIN_INSTALMENT) });
             }
         }
-        Ok(Grant { input, output, micro_usd: rates.map_or(0, |rates| rates.most(input, output)), max_output })
-    }
-
-    fn quota(&self, budget: Budget, limit: u64, used: u64) -> Refusal {
-        Refusal::Quota { scope: budget, limit, used, resets_at: self.today.ends(budget.period()).div_ceil(1000) }
+        let most = max_output.map_or(whole, |each| each.saturating_mul(choices).min(whole));
+        let output = most.min(instalment);
+        let micro_usd = rates.map_or(0, |rates| rates.most(input, output));
+        Ok(Grant { input, output, micro_usd, max_output, grows_to: grows.then_some(most) })
     }
 }

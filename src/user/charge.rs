@@ -3,6 +3,7 @@
 //! Always holds: the dollars of a charge are its tokens at the prices the request was admitted with.
 //! Absent on purpose: writing, and budgets.
 
+use super::budget::Amount;
 use super::store::{Settlement, Status};
 use super::{MAX_REQUEST_TOKENS, Open, User};
 use crate::api::usage::TokenUsage;
@@ -11,6 +12,17 @@ impl Open {
     /// Tokens held.
     pub(super) fn reserved(&self) -> u64 {
         self.input.saturating_add(self.output)
+    }
+
+    /// What it takes of the budgets while it runs: what it holds, or what it has cost so far if that is more.
+    pub(super) fn holds(&self) -> Amount {
+        Amount { tokens: self.reserved(), micro_usd: self.micro_usd }.or_more(self.bill())
+    }
+
+    /// What its expiry would charge.
+    pub(super) fn bill(&self) -> Amount {
+        let usage = self.presumed();
+        Amount { tokens: usage.total(), micro_usd: self.cost(usage) }
     }
 
     /// What is charged when nobody says what it used: the last report (a report without a prompt count is filled from the

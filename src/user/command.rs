@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+pub use super::extend::{Extend, Progress, Progressed};
 use super::holding::Upkeep;
 use super::overrides::Overrides;
 use super::refusal::Refusal;
@@ -24,7 +25,8 @@ use crate::zone::Zone;
 pub enum Command {
     /// Admit a request and reserve its tokens; also gives the history to send. Answer: `Begun` or `Refused`.
     Begin(Begin),
-    /// Remember what a running stream has used so far, for the case that nobody finishes it. Answer: `Progressed`.
+    /// Remember what a running stream has used so far, for the case that nobody finishes it, and let it hold more.
+    /// Answer: `Progressed`.
     Progress(Progress),
     /// Settle a request and store its turn. Answer: `Finished`.
     Finish(Finish),
@@ -79,11 +81,8 @@ pub enum Outcome {
     Reported(Report),
     /// The lease was taken, or there was nothing to do.
     Held,
-    /// `counted` is false if the request is not (or no longer) open.
-    Progressed {
-        /// The report was recorded.
-        counted: bool,
-    },
+    /// What came of a report.
+    Progressed(Progressed),
     /// What a finish changed.
     Finished(Finished),
     /// The limits now.
@@ -143,6 +142,9 @@ pub struct Begin {
     pub estimate: Estimate,
     /// What concerns the whole project.
     pub project: ProjectTerms,
+    /// Its answer is streamed: without a maximum of its own it may hold its output in instalments.
+    #[serde(default)]
+    pub stream: bool,
     /// How long the reservation lives without a finish, in ms; at most a day.
     pub ttl_ms: u64,
 }
@@ -234,6 +236,17 @@ pub struct Reservation {
     pub input: u64,
     /// Set if less than the model's maximum was left: the most output tokens *per reply* to ask the provider for.
     pub max_output: Option<u64>,
+    /// Set if what is held may grow: the most output that can be foreseen, in all replies. None: a maximum was named, or the
+    /// answer is not streamed.
+    #[serde(default)]
+    pub grows_to: Option<u64>,
+}
+
+impl Reservation {
+    /// Output tokens that are held, in all replies.
+    pub const fn output(&self) -> u64 {
+        self.reserved.saturating_sub(self.input)
+    }
 }
 
 /// The state of the thread that a request was begun on, and what its finish will do to it. Opaque to the Worker.
@@ -273,15 +286,6 @@ pub struct RateSnapshot {
     pub remaining_tokens: Option<u64>,
     /// Milliseconds until that day or month is over.
     pub reset_tokens_ms: Option<u64>,
-}
-
-/// A running stream's last word on its usage.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Progress {
-    /// The request.
-    pub request_id: String,
-    /// A snapshot; overwrites the one before.
-    pub usage: TokenUsage,
 }
 
 /// How a request ended.
@@ -341,6 +345,8 @@ pub struct Finished {
     pub settled: bool,
     /// This call stored the turn.
     pub stored: bool,
+    /// What the request was charged, by this call or before; `None` if nobody remembers it.
+    pub micro_usd: Option<u64>,
     /// What there is to do about the lease, in the background.
     #[serde(default)]
     pub upkeep: Upkeep,

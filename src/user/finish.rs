@@ -6,7 +6,7 @@
 //! Absent on purpose: what a turn looks like in rows (`turn`).
 
 use super::charge::plausible;
-use super::command::{Ending, Finish, Finished, Outcome, Progress};
+use super::command::{Ending, Finish, Finished, Outcome};
 use super::holding::Upkeep;
 use super::store::{DayRow, Settlement, Status, Store, StoreError, Write};
 use super::turn::{self, Turn};
@@ -18,30 +18,18 @@ use crate::error::Result;
 const CHECKPOINT_EVERY: u64 = 200;
 
 impl User {
-    pub(super) fn progress(&mut self, store: &mut impl Store, progress: &Progress) -> Result<Outcome> {
-        let Some(open) = self.open.get(&progress.request_id) else { return Ok(Outcome::Progressed { counted: false }) };
-        let usage = plausible(progress.usage);
-        if open.progress != Some(usage) {
-            let write = Write::Progress { seq: open.seq, usage };
-            self.commit(store, &[write])?;
-            if let Some(open) = self.open.get_mut(&progress.request_id) {
-                open.progress = Some(usage);
-            }
-        }
-        Ok(Outcome::Progressed { counted: true })
-    }
-
     pub(super) fn finish(&mut self, store: &mut impl Store, finish: &Finish, now: u64) -> Result<Outcome> {
         let open = self.open.get(&finish.request_id).copied().filter(|open| open.seq == finish.seq);
         let Some(open) = open else { return self.finish_late(store, finish, now) };
         let (usage, estimated) = charge(&open, finish);
+        let micro_usd = open.cost(usage);
         let mut writes = store_turn(store, finish, open.at, now)?;
         let stored = !writes.is_empty();
         writes.push(Write::Settle(Settlement {
             seq: open.seq,
             status: status(finish.status),
             usage,
-            micro_usd: open.cost(usage),
+            micro_usd,
             estimated,
             stored,
             settled_at: now.min(MAX_SAFE),
@@ -58,22 +46,23 @@ impl User {
         if due {
             self.frontier = settled_through;
         }
-        Ok(Outcome::Finished(Finished { settled: true, stored, upkeep: self.upkeep(now) }))
+        Ok(Outcome::Finished(Finished { settled: true, stored, micro_usd: Some(micro_usd), upkeep: self.upkeep(now) }))
     }
 
     /// Not open: unknown, a duplicate, or expired. Only the last has something left to do.
     fn finish_late(&mut self, store: &mut impl Store, finish: &Finish, now: u64) -> Result<Outcome> {
         let row = store.request(finish.seq)?.filter(|row| row.request_id == finish.request_id);
+        let micro_usd = row.as_ref().map(|row| row.micro_usd);
         let writes = match row {
             Some(row) if row.status == Status::Expired && !row.stored => store_turn(store, finish, row.at, now)?,
             _ => Vec::new(),
         };
         if writes.is_empty() {
-            return Ok(Outcome::Finished(Finished { settled: false, stored: false, upkeep: Upkeep::Nothing }));
+            return Ok(Outcome::Finished(Finished { settled: false, stored: false, micro_usd, upkeep: Upkeep::Nothing }));
         }
         let writes = [writes, vec![Write::MarkStored { seq: finish.seq }]].concat();
         self.commit(store, &writes)?;
-        Ok(Outcome::Finished(Finished { settled: false, stored: true, upkeep: Upkeep::Nothing }))
+        Ok(Outcome::Finished(Finished { settled: false, stored: true, micro_usd, upkeep: Upkeep::Nothing }))
     }
 
     /// The highest number up to which every request is settled.

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::budget::Grant;
+use super::budget::{Grant, MIN_INSTALMENT};
 use super::command::Begin;
 use super::rate::WINDOW_MS;
 use super::store::{Store, Write};
+use super::today::Today;
 use super::{MAX_SAFE, User};
 use crate::error::Result;
 use crate::lease::{Amount, Ask, Counters, Lease, Need, Recall, Report, Share, Span, Want};
@@ -91,6 +92,16 @@ impl Holding {
         self.until >= now && self.version == version && self.span == span
     }
 
+    /// How much of each limited budget of a day or its month may be committed, tokens and dollars only.
+    pub(super) fn slices<'a>(&'a self, today: &'a Today) -> impl Iterator<Item = (Share, u64)> + 'a {
+        let here = Span { day: today.day, month: today.month };
+        let limited = self
+            .shares
+            .iter()
+            .filter(move |(share, held)| held.limited && **share != Share::RequestsPerDay && self.span.of(**share) == here.of(**share));
+        limited.map(|(share, held)| (*share, held.ceiling()))
+    }
+
     /// Takes a lease that was asked for at `asked_at`; an older one than is known changes nothing.
     fn take(&mut self, lease: &Lease, asked_at: u64) {
         if lease.grant <= self.grant {
@@ -149,12 +160,6 @@ impl User {
             && holding.rate.is_none_or(|rate| (self.counted(now) as u64) < rate)
             && holding.places.is_none_or(|places| self.running(now) < places)
             && holding.shares.iter().all(|(share, held)| fits(share, held))
-    }
-
-    /// What a holding leaves of each budget that it limits, tokens and dollars only: (share, ceiling, committed).
-    pub(super) fn leased<'a>(&'a self, holding: &'a Holding, now: u64) -> impl Iterator<Item = (Share, u64, u64)> + 'a {
-        let limited = holding.shares.iter().filter(|(share, held)| held.limited && **share != Share::RequestsPerDay);
-        limited.map(move |(share, held)| (*share, held.ceiling(), self.committed(*share, now)))
     }
 
     /// The holding with a lease taken in.
@@ -243,7 +248,7 @@ impl User {
     /// Whether more was billed than the slice has: the project has to know.
     fn is_overdrawn(&self, now: u64) -> bool {
         let now = self.clock(now);
-        self.holding.span == self.span() && self.leased(&self.holding, now).any(|(_, ceiling, committed)| committed > ceiling)
+        self.holding.slices(&self.today).any(|(share, ceiling)| self.committed(share, now) > ceiling)
     }
 
     fn report(&self, now: u64) -> Report {
@@ -273,7 +278,12 @@ impl User {
 /// What a request needs: the least with which it can be admitted, and what it would hold.
 fn need(begin: &Begin, input: u64, grant: &Grant) -> Need {
     let (estimate, rates, limits) = (&begin.estimate, begin.rates, &begin.limits);
-    let output = if estimate.output.is_some() { grant.output } else { estimate.choices.max(1).min(grant.output) };
+    let extends = grant.grows_to.is_some();
+    let output = match estimate.output {
+        Some(_) => grant.output,
+        None if extends => MIN_INSTALMENT.min(grant.output),
+        None => estimate.choices.max(1).min(grant.output),
+    };
     let usd = |output: u64| rates.map_or(0, |rates| rates.most(input, output));
     let tokens = Amount { least: input.saturating_add(output), whole: input.saturating_add(grant.output) };
     let dollars = Amount { least: usd(output), whole: grant.micro_usd };
@@ -284,5 +294,5 @@ fn need(begin: &Begin, input: u64, grant: &Grant) -> Need {
         (Share::UsdPerDay, dollars),
         (Share::UsdPerMonth, dollars),
     ]);
-    Need { amounts, rpm: limits.requests_per_minute, concurrency: limits.concurrency, extends: false }
+    Need { amounts, rpm: limits.requests_per_minute, concurrency: limits.concurrency, extends }
 }

@@ -20,6 +20,7 @@ mod budget;
 mod charge;
 pub mod command;
 mod expire;
+mod extend;
 mod finish;
 mod history;
 pub mod holding;
@@ -106,6 +107,8 @@ struct Open {
     micro_usd: u64,
     rates: Option<Rates>,
     max_output: Option<u64>,
+    /// Set if it may grow: to how many output tokens, as far as can be foreseen.
+    grows_to: Option<u64>,
     progress: Option<TokenUsage>,
 }
 
@@ -147,7 +150,7 @@ impl User {
         }
         match command {
             Command::Begin(begin) => self.begin(store, &begin, None, now),
-            Command::Progress(progress) => self.progress(store, &progress),
+            Command::Progress(progress) => self.progress(store, &progress, now),
             Command::Finish(finish) => self.finish(store, &finish, now),
             Command::Limits(limits) => Ok(Outcome::Rate(self.snapshot(&limits, now))),
             Command::Standing(_) => Ok(Outcome::Standing(self.standing(now))),
@@ -229,6 +232,7 @@ impl User {
             micro_usd: row.reserved_micro_usd,
             rates: row.rates,
             max_output: row.max_output,
+            grows_to: row.grows_to,
             progress: row.usage(),
         };
         self.open.insert(row.request_id.clone(), open);

@@ -64,10 +64,11 @@ impl Overrides {
 
 impl Command {
     /// The limits that it brings, which a user's own come before.
-    pub(super) const fn limits_mut(&mut self) -> Option<&mut Limits> {
+    pub(super) fn limits_mut(&mut self) -> Option<&mut Limits> {
         match self {
             Self::Begin(begin) => Some(&mut begin.limits),
             Self::Limits(limits) => Some(limits),
+            Self::Progress(progress) => progress.extend.as_mut().map(|extend| &mut extend.limits),
             _ => None,
         }
     }

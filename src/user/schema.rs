@@ -26,7 +26,7 @@ pub const SCHEMA: &[&str] = &[
      seq INTEGER PRIMARY KEY, request_id TEXT NOT NULL, session_id TEXT NOT NULL, thread_id TEXT, model TEXT NOT NULL, \
      model_served TEXT NOT NULL, provider TEXT NOT NULL, key_source TEXT NOT NULL, rates TEXT, at INTEGER NOT NULL, \
      day INTEGER NOT NULL, deadline INTEGER NOT NULL, reserved_input INTEGER NOT NULL, reserved_output INTEGER NOT NULL, \
-     reserved_micro_usd INTEGER NOT NULL, max_output INTEGER, status TEXT NOT NULL, input INTEGER, output INTEGER, \
+     reserved_micro_usd INTEGER NOT NULL, max_output INTEGER, grows_to INTEGER, status TEXT NOT NULL, input INTEGER, output INTEGER, \
      cached_input INTEGER NOT NULL DEFAULT 0, cache_write INTEGER NOT NULL DEFAULT 0, reasoning INTEGER NOT NULL DEFAULT 0, \
      audio_input INTEGER NOT NULL DEFAULT 0, audio_output INTEGER NOT NULL DEFAULT 0, micro_usd INTEGER NOT NULL DEFAULT 0, \
      estimated INTEGER NOT NULL DEFAULT 0, stored INTEGER NOT NULL DEFAULT 0, settled_at INTEGER, ttft_ms INTEGER, \
@@ -87,10 +87,10 @@ pub const THREADS_BEFORE: &str =
 pub const TURNS: &str = "SELECT turn, piece, body FROM turns WHERE thread = ? ORDER BY turn, piece";
 
 const INSERT_REQUEST: &str = "INSERT INTO requests (seq, request_id, session_id, thread_id, model, model_served, provider, \
-     key_source, rates, at, day, deadline, reserved_input, reserved_output, reserved_micro_usd, max_output, status) \
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+     key_source, rates, at, day, deadline, reserved_input, reserved_output, reserved_micro_usd, max_output, grows_to, status) \
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const PROGRESS: &str = "UPDATE requests SET input = ?, output = ?, cached_input = ?, cache_write = ?, reasoning = ?, \
-     audio_input = ?, audio_output = ? WHERE seq = ? AND status = 'open'";
+     audio_input = ?, audio_output = ?, reserved_output = ?, reserved_micro_usd = ? WHERE seq = ? AND status = 'open'";
 const SETTLE: &str = "UPDATE requests SET input = ?, output = ?, cached_input = ?, cache_write = ?, reasoning = ?, \
      audio_input = ?, audio_output = ?, micro_usd = ?, status = ?, estimated = ?, stored = ?, settled_at = ?, ttft_ms = ?, duration_ms = ? WHERE seq = ? AND status = 'open'";
 const MARK_STORED: &str = "UPDATE requests SET stored = 1 WHERE seq = ?";
@@ -161,9 +161,9 @@ pub type Statement<'a> = (&'static str, Vec<Bind<'a>>);
 pub fn statements(write: &Write) -> Vec<Statement<'_>> {
     match write {
         Write::InsertRequest(row) => vec![insert_request(row)],
-        Write::Progress { seq, usage } => {
+        Write::Progress { seq, usage, reserved_output, reserved_micro_usd } => {
             let mut binds = usage_binds(usage);
-            binds.push((*seq).into());
+            binds.extend([*reserved_output, *reserved_micro_usd, *seq].map(Bind::Int));
             vec![(PROGRESS, binds)]
         }
         Write::Settle(settlement) => vec![settle(settlement)],
@@ -210,6 +210,7 @@ fn insert_request(row: &RequestRow) -> Statement<'_> {
         row.reserved_output.into(),
         row.reserved_micro_usd.into(),
         row.max_output.into(),
+        row.grows_to.into(),
         row.status.name().into(),
     ];
     (INSERT_REQUEST, binds)

@@ -74,12 +74,16 @@ impl From<StoreError> for crate::error::Error {
 pub enum Write {
     /// 1 row.
     InsertRequest(Box<RequestRow>),
-    /// 1 row: the usage so far of an open request.
+    /// 1 row: the usage so far of an open request, and what it holds now.
     Progress {
         /// The request.
         seq: u64,
         /// A snapshot.
         usage: TokenUsage,
+        /// Output tokens.
+        reserved_output: u64,
+        /// The reservation in micro-dollars.
+        reserved_micro_usd: u64,
     },
     /// 1 row: an open request is settled.
     Settle(Settlement),
@@ -210,12 +214,14 @@ pub struct RequestRow {
     pub deadline: u64,
     /// Tokens held for the prompt.
     pub reserved_input: u64,
-    /// Tokens held for the replies.
+    /// Tokens held for the replies, with the instalments so far.
     pub reserved_output: u64,
     /// Micro-dollars held.
     pub reserved_micro_usd: u64,
     /// The maximum that was granted per reply, if it was less than the model's.
     pub max_output: Option<u64>,
+    /// Set if the reservation may grow: to how many output tokens, as far as can be foreseen.
+    pub grows_to: Option<u64>,
     /// Where it is in its life.
     pub status: Status,
     /// Prompt tokens: the last report while it is open, the charge once it is settled.

@@ -60,3 +60,16 @@ it("a stream that breaks off reports the error after the text so far", async () 
   expect(text).toBe("so far");
   expect(errors.length).toBe(1);
 });
+
+it("a stream that a budget stopped ends for its length, with its usage and no error", async () => {
+  const poor = await Project.create({ settings: { limits: { user_tokens_per_day: 200 } }, providers: { main: upstream.url } });
+  const connected = createOpenAICompatible({ name: "behest", baseURL: `${poor.base}/v1`, apiKey: await poor.token(), includeUsage: true });
+  const errors: unknown[] = [];
+  const result = streamText({ model: connected("m"), prompt: "pour it out", maxRetries: 0, onError: ({ error }) => { errors.push(error); } });
+  let text = "";
+  for await (const part of result.textStream) text += part;
+  expect(errors).toEqual([]);
+  expect(text).toMatch(/^(more )+$/);
+  expect(await result.finishReason).toBe("length");
+  expect((await result.usage).outputTokens).toBe(Math.ceil(text.length / 4));
+});

@@ -49,6 +49,18 @@ describe("chat.completions", () => {
     expect(usage).toMatchObject({ prompt_tokens: 11, completion_tokens: 7 });
   });
 
+  it("sees a stream that a budget stopped as one that ended for its length", async () => {
+    const poor = connect(await (await projectWith({ limits: { user_tokens_per_day: 200 } })).token());
+    const parts = [];
+    for await (const part of await poor.chat.completions.create({ ...user("pour it out"), stream: true })) parts.push(part);
+    expect(parts.every(({ choices }) => choices[0].delta)).toBe(true);
+    expect(parts.at(-1)).toMatchObject({ choices: [{ finish_reason: "length" }], details: { code: "quota_exceeded", scope: "user_tokens_per_day", limit: 200 } });
+    const again = connect(await (await projectWith({ limits: { user_tokens_per_day: 200 } })).token());
+    const whole = await again.chat.completions.stream({ ...user("pour it out"), stream_options: { include_usage: true } }).finalChatCompletion();
+    expect(whole.choices[0]).toMatchObject({ finish_reason: "length", message: { content: expect.stringMatching(/^(more )+$/) } });
+    expect(whole.usage!.total_tokens).toBeGreaterThan(150);
+  });
+
   const tools = [{ type: "function" as const, function: { name: "weather", description: "The weather", parameters: { type: "object", properties: { city: { type: "string" } }, required: ["city"] } } }];
   it("calls tools and takes their results", async () => {
     const first = await client.chat.completions.create({ ...user("weather?"), tools });

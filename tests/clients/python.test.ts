@@ -18,7 +18,9 @@ beforeAll(async () => {
   const upstream = await Upstream.start(model);
   const project = (settings: object) => Project.create({ settings, providers: { main: upstream.url } });
   const [main, tight, poor] = [await project({}), await project({ limits: { user_rpm: 1 } }), await project({ limits: { user_tokens_per_day: 1 } })];
+  const short = await project({ limits: { user_tokens_per_day: 200 } });
   scene = {
+    short_key: short.key, short_token: await short.token("python"),
     base: main.base, key: main.key, tight_key: tight.key, poor_key: poor.key,
     token: await main.token("python"), tight_token: await tight.token("python"), poor_token: await poor.token("python"),
   };

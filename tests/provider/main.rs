@@ -17,3 +17,4 @@ mod outbound;
 mod play;
 mod recorded;
 mod schema;
+mod stopped;

@@ -28,6 +28,7 @@ function say(body: any, text: string, prompt: string): Script {
   const usage = body.stream_options?.include_usage ? [event(usageChunk())] : [];
   if (prompt === "break off") return stream(words("so far"));
   if (prompt === "go on for ever") return stream(Array.from({ length: 2_000 }, () => event(chunk({ content: "on " }))), 10);
+  if (prompt === "pour it out") return stream([words("")[0], ...Array.from({ length: 2_000 }, () => event(chunk({ content: "more " })))], 2);
   return stream([...words(text), FINISH, ...usage, DONE], prompt.startsWith("slowly") ? 40 : 0);
 }
 

@@ -25,7 +25,7 @@ fn every_command_arrives_as_it_was_sent() {
     let commands: [(Command, usize); 16] = [
         (Command::Begin(Begin { thread: Some(to_thread("t", &messages)), ..begin("r") }), 2),
         (Command::Begin(begin("r")), 0),
-        (Command::Progress(Progress { request_id: "r".to_owned(), usage: usage(1, 2) }), 0),
+        (Command::Progress(Progress { request_id: "r".to_owned(), usage: usage(1, 2), extend: None }), 0),
         (Command::Finish(Finish { thread: Some(thread_finish), ..finish("r", 1) }), 3),
         (Command::Finish(finish("r", 1)), 0),
         (
@@ -66,7 +66,7 @@ fn every_command_arrives_as_it_was_sent() {
 
 #[test]
 fn outcomes_with_messages_arrive_as_they_were_sent() {
-    let reservation = Reservation { seq: 1, reserved: 20, reserved_micro_usd: 3, input: 10, max_output: Some(1) };
+    let reservation = Reservation { seq: 1, reserved: 20, reserved_micro_usd: 3, input: 10, max_output: Some(1), grows_to: Some(9) };
     let begun = Begun { reservation, prepend: vec![raw(ODD)], base: Some(BASE), rate: RateSnapshot::default() };
     for outcome in [Outcome::Begun(begun), Outcome::Messages { data: vec![raw(ODD)], has_more: true }] {
         let text = serde_json::to_string(&outcome).unwrap();

@@ -136,7 +136,10 @@ fn history_is_part_of_the_prompt() {
     let reservation = object.begin(Begin { thread, ..begin("b") }, NOW).unwrap().reservation;
     let history =
         behest::api::estimate::message_tokens(&user_says("Hi")) + behest::api::estimate::message_tokens(&assistant_says("Hello!"));
-    assert_eq!(reservation, Reservation { seq: 2, reserved: 20 + history, reserved_micro_usd: 0, input: 10 + history, max_output: None });
+    assert_eq!(
+        reservation,
+        Reservation { seq: 2, reserved: 20 + history, reserved_micro_usd: 0, input: 10 + history, max_output: None, grows_to: None }
+    );
 }
 
 /// (ending, usage, progress) → charge, and whether it is a guess. Reserved are 10 and 10.
@@ -157,7 +160,7 @@ fn what_an_end_costs() {
         let mut object = Object::new();
         let seq = object.begin(begin("a"), NOW).unwrap().reservation.seq;
         if let Some(usage) = progress {
-            object.apply(Command::Progress(Progress { request_id: "a".to_owned(), usage }), NOW).unwrap();
+            object.apply(Command::Progress(Progress { request_id: "a".to_owned(), usage, extend: None }), NOW).unwrap();
         }
         object.finish(Finish { usage: reported, status, ..finish("a", seq) }, NOW);
         let row = object.store.request(seq).unwrap().unwrap();

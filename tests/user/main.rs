@@ -3,6 +3,7 @@
 
 mod budgets;
 mod commands;
+mod instalments;
 mod limits;
 mod memory;
 mod model;

@@ -169,9 +169,10 @@ impl Rows {
     fn write(&mut self, write: &Write) -> u64 {
         match write {
             Write::InsertRequest(row) => drop(self.requests.insert(row.seq, row.as_ref().clone())),
-            Write::Progress { seq, usage } => {
+            Write::Progress { seq, usage, reserved_output, reserved_micro_usd } => {
                 if let Some(row) = self.requests.get_mut(seq).filter(|row| row.status == Status::Open) {
                     set_usage(row, *usage);
+                    (row.reserved_output, row.reserved_micro_usd) = (*reserved_output, *reserved_micro_usd);
                 }
             }
             Write::Settle(settlement) => self.settle(settlement),

@@ -45,10 +45,14 @@ fn run(seed: u64) {
     play(seed);
 }
 
-/// Every sixteenth seed is a conversation.
+/// Every sixteenth seed is a conversation, and every sixteenth streams.
 fn play(seed: u64) -> Seen {
     let _reporter = Reporter(seed);
-    if seed.is_multiple_of(16) { steps(World::talkative(seed), 2 * STEPS) } else { steps(World::new(seed), STEPS) }
+    match seed % 16 {
+        0 => steps(World::talkative(seed), 2 * STEPS),
+        8 => steps(World::streaming(seed), 2 * STEPS),
+        _ => steps(World::new(seed), STEPS),
+    }
 }
 
 fn steps(mut world: World, steps: u64) -> Seen {

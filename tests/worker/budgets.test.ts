@@ -1,6 +1,7 @@
 // Budgets beyond tokens a day: dollars, months, requests a day, and requests at once. A burst never passes one.
 import { describe, expect, it } from "vitest";
 import { expectError } from "../support/contract.ts";
+import { logLine } from "../support/log.ts";
 import { Project } from "../support/project.ts";
 import { completion, json } from "../support/script.ts";
 import { Upstream } from "../support/upstream.ts";
@@ -38,6 +39,7 @@ describe("a burst against a budget for one request", () => {
 it("a bill above the estimate is recorded whole: nothing is served on credit afterwards", async () => {
   const { user, served } = await burst({ user_usd_per_day: 0.000_18 }, { prompt_tokens: 1_000, completion_tokens: 1_000, total_tokens: 2_000 });
   expect(served.length).toBe(1);
+  expect((await logLine(served[0].headers.get("x-request-id"))).micro_usd).toBe(12_500);
   const details = expectError(await user.chat(ask), 402, "quota_exceeded").details;
   expect(details).toMatchObject({ scope: "user_usd_per_day", limit: 0.000_18, used: 0.0125 });
   expect(details.resets_at * 1000).toBeGreaterThan(Date.now());

@@ -55,7 +55,7 @@ describe("the log", () => {
     expect(text).toContain("/v1/chat/completions");
     expect(text).toContain(project.id);
     expect(text).toContain("main");
-    expect(line).toMatchObject({ status: 200, model: "m" });
+    expect(line).toMatchObject({ status: 200, model: "m", micro_usd: 0 });
     expect(Object.keys(line!).some((key) => /ms$|duration|time/.test(key))).toBe(true);
     expect(Object.keys(line!).some((key) => /token|usage|input/.test(key)), text).toBe(true);
   });

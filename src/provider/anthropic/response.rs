@@ -30,7 +30,7 @@ pub(super) fn read(body: &[u8], json_tool: Option<&str>, target: &Target, now_s:
     if let Some(usage) = usage {
         counts.complete(usage);
     }
-    let usage = counts.tokens(0);
+    let usage = counts.tokens();
     let Answer { mut draft, thoughts, .. } = answer;
     draft.finish(finish(stop.and_then(json::text).as_deref(), draft.has_calls()));
     let (message, output_bytes) = (draft.message(), draft.output_bytes());

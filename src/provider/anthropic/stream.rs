@@ -40,6 +40,8 @@ pub(super) struct Stream {
     /// Bytes of text so far.
     said: u64,
     stop_reason: Option<String>,
+    /// Bytes of the answer when its usage was complete.
+    covered_bytes: u64,
     done: bool,
 }
 
@@ -89,6 +91,7 @@ impl Stream {
             thoughts: Collector::default(),
             said: 0,
             stop_reason: None,
+            covered_bytes: 0,
             done: false,
         }
     }
@@ -227,6 +230,7 @@ impl Stream {
     fn message_delta(&mut self, delta: Option<&RawValue>, usage: Option<&RawValue>) {
         if let Some(usage) = usage {
             self.counts.complete(usage);
+            self.covered_bytes = self.output_bytes();
         }
         let stop = delta.and_then(|delta| pick(delta.get(), ["stop_reason"]).ok()).and_then(|[stop]| stop).and_then(json::text);
         self.stop_reason = stop.map(Into::into).or(self.stop_reason.take());
@@ -302,7 +306,9 @@ impl Translate for Stream {
     }
 
     fn usage(&self) -> Option<TokenUsage> {
-        self.counts.tokens(self.output_bytes())
+        let usage = self.counts.tokens()?;
+        // The first report says a few tokens, whatever comes: until the last one the text tells more.
+        Some(if self.counts.is_complete() { usage } else { TokenUsage { output: 0, ..usage } })
     }
 
     fn message(&self) -> Option<String> {
@@ -311,6 +317,14 @@ impl Translate for Stream {
 
     fn output_bytes(&self) -> u64 {
         self.live.as_ref().map_or(0, Live::output_bytes)
+    }
+
+    fn covered_bytes(&self) -> u64 {
+        self.covered_bytes
+    }
+
+    fn stop(&mut self, why: &Error, usage: TokenUsage, out: &mut Vec<u8>) {
+        self.live().stop(why, usage, out);
     }
 
     fn private(&self) -> Vec<Private> {

@@ -3,7 +3,6 @@
 use serde_json::value::RawValue;
 
 use crate::api::chat::whole;
-use crate::api::estimate::output_tokens;
 use crate::api::usage::TokenUsage;
 use crate::json::pick;
 
@@ -39,14 +38,18 @@ impl Counts {
         self.complete = true;
     }
 
-    /// In our terms; `None` when nothing was reported. An answer that is cut off costs what was seen of it: `output_bytes`.
-    pub(super) fn tokens(&self, output_bytes: u64) -> Option<TokenUsage> {
+    /// Whether the output was counted to its end.
+    pub(super) const fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// In our terms; `None` when nothing was reported.
+    pub(super) fn tokens(&self) -> Option<TokenUsage> {
         if self.input.is_none() && self.output.is_none() {
             return None;
         }
         let [input, output, cached_input, cache_write, thinking] =
             [self.input, self.output, self.cache_read, self.cache_write, self.thinking].map(Option::unwrap_or_default);
-        let output = if self.complete { output } else { output.max(output_tokens(output_bytes)) };
         Some(TokenUsage {
             input: input.saturating_add(cached_input).saturating_add(cache_write),
             output,

@@ -21,13 +21,15 @@ pub(super) struct Stream {
     asked: Asked,
     scrub: Scrub,
     usage: Option<TokenUsage>,
+    /// Bytes of the answer when that was said.
+    covered_bytes: u64,
     /// Begins with the first event.
     answer: Option<(Live, Answer)>,
 }
 
 impl Stream {
     pub(super) fn new(asked: Asked, scrub: Scrub) -> Self {
-        Self { asked, scrub, usage: None, answer: None }
+        Self { asked, scrub, usage: None, covered_bytes: 0, answer: None }
     }
 
     fn take(&mut self, text: &str, response: &Response<'_>, out: &mut Vec<u8>) -> Result<()> {
@@ -35,11 +37,13 @@ impl Stream {
             let (head, id) = head(response, text, &self.asked);
             (Live::new(&head, self.asked.wants_usage), Answer::new(id, self.asked.kind, self.asked.one_call))
         });
-        self.usage = response.usage_metadata.and_then(usage::read).or(self.usage);
         let candidates = response.candidates.as_deref().unwrap_or_default();
         for (position, candidate) in candidates.iter().enumerate() {
             let choice = candidate.index.unwrap_or(position);
             answer.candidate(choice, candidate, &mut Spoken { live, choice, out })?;
+        }
+        if let Some(usage) = response.usage_metadata.and_then(usage::read) {
+            (self.usage, self.covered_bytes) = (Some(usage), live.output_bytes());
         }
         let blocked = response.prompt_feedback.as_ref().is_some_and(|feedback| feedback.block_reason.is_some());
         if blocked && candidates.is_empty() {
@@ -92,6 +96,16 @@ impl Translate for Stream {
 
     fn output_bytes(&self) -> u64 {
         self.answer.as_ref().map_or(0, |(live, _)| live.output_bytes())
+    }
+
+    fn covered_bytes(&self) -> u64 {
+        self.covered_bytes
+    }
+
+    fn stop(&mut self, why: &Error, usage: TokenUsage, out: &mut Vec<u8>) {
+        if let Some((live, _)) = &self.answer {
+            live.stop(why, usage, out);
+        }
     }
 
     fn private(&self) -> Vec<Private> {

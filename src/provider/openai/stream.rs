@@ -7,10 +7,12 @@ use serde_json::value::RawValue;
 
 use super::draft::{Draft, text_bytes};
 use super::usage;
+use crate::api::chat::whole;
 use crate::api::usage::TokenUsage;
 use crate::error::{Code, Error, Result};
 use crate::json::{each_item, pick};
 use crate::provider::failure::{self, Scrub};
+use crate::provider::stopped::{self, Choices};
 use crate::provider::{Pushed, Translate};
 use crate::sse::{self, Event};
 
@@ -26,17 +28,33 @@ pub(super) struct Stream {
     usage: Option<TokenUsage>,
     draft: Draft,
     output_bytes: u64,
+    covered_bytes: u64,
+    /// What all chunks share, from the first one that had a choice.
+    head: Option<String>,
+    choices: Choices,
     done: bool,
 }
 
 impl Stream {
     pub(super) fn new(wants_usage: bool, scrub: Scrub) -> Self {
-        Self { wants_usage, scrub, usage: None, draft: Draft::default(), output_bytes: 0, done: false }
+        Self {
+            wants_usage,
+            scrub,
+            usage: None,
+            draft: Draft::default(),
+            output_bytes: 0,
+            covered_bytes: 0,
+            head: None,
+            choices: Choices::default(),
+            done: false,
+        }
     }
 
     /// Takes in one choice of a chunk.
     fn choice(&mut self, choice: &RawValue) {
-        let Ok([index, Some(delta)]) = pick(choice.get(), ["index", "delta"]) else { return };
+        let Ok([index, delta, finish]) = pick(choice.get(), ["index", "delta", "finish_reason"]) else { return };
+        self.choices.see(index.and_then(|index| whole(index.get())).unwrap_or(0), finish.is_some());
+        let Some(delta) = delta else { return };
         self.output_bytes = self.output_bytes.saturating_add(text_bytes(delta.get()) as u64);
         if index.is_none_or(|index| index.get() == "0") {
             self.draft.push(delta.get());
@@ -68,11 +86,17 @@ impl Translate for Stream {
                 self.choice(choice);
             });
         }
+        if any_choice && self.head.is_none() {
+            let [id, created, model] = pick(text, ["id", "created", "model"]).map_err(|_| not_json())?;
+            self.head = Some(stopped::head(id.map(RawValue::get), created.map(RawValue::get), model.map(RawValue::get)));
+        }
         if self.output_bytes > MAX_TEXT {
             return Err(Error::new(Code::UpstreamError, "The provider's answer is too large."));
         }
         let reported = reported.and_then(usage::read);
-        self.usage = reported.or(self.usage);
+        if reported.is_some() {
+            (self.usage, self.covered_bytes) = (reported, self.output_bytes);
+        }
         if reported.is_some() && !any_choice && !self.wants_usage {
             return Ok(Pushed::Nothing);
         }
@@ -96,6 +120,15 @@ impl Translate for Stream {
 
     fn output_bytes(&self) -> u64 {
         self.output_bytes
+    }
+
+    fn covered_bytes(&self) -> u64 {
+        self.covered_bytes
+    }
+
+    fn stop(&mut self, why: &Error, usage: TokenUsage, out: &mut Vec<u8>) {
+        let head = self.head.take().unwrap_or_else(|| stopped::head(None, None, None));
+        stopped::write(&head, &self.choices, why, self.wants_usage.then_some(usage), out);
     }
 
     fn is_done(&self) -> bool {

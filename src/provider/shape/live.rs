@@ -10,6 +10,7 @@ use super::frames::{Delta, Frames};
 use super::{Escaped, Finish, Head};
 use crate::api::usage::TokenUsage;
 use crate::error::{Code, Error, Result};
+use crate::provider::stopped::{self, Choices};
 
 /// The most text one answer may have, in bytes: more is no answer, and it is kept in memory until it is stored.
 const MAX_TEXT: u64 = 16 * 1024 * 1024;
@@ -20,13 +21,17 @@ const MAX_CHOICES: usize = 128;
 #[derive(Debug)]
 pub(in crate::provider) struct Live {
     frames: Frames,
+    /// What all chunks share, as JSON without braces.
+    head: String,
+    wants_usage: bool,
     /// By index; `true` once its role was said.
     choices: Vec<(bool, Draft)>,
 }
 
 impl Live {
     pub(in crate::provider) fn new(head: &Head, wants_usage: bool) -> Self {
-        Self { frames: Frames::new(head, wants_usage), choices: Vec::new() }
+        let shared = head.json("chat.completion.chunk").trim_start_matches('{').to_owned();
+        Self { frames: Frames::new(head, wants_usage), head: shared, wants_usage, choices: Vec::new() }
     }
 
     /// Says the role, if it was not said yet. `text`: no call is what comes next.
@@ -104,6 +109,17 @@ impl Live {
     /// The chunk that only reports usage, for clients that asked for it.
     pub(in crate::provider) fn usage(&self, usage: &TokenUsage, out: &mut Vec<u8>) {
         self.frames.usage(usage, out);
+    }
+
+    /// The gateway ends the answer here: every open choice ends for its length, with `details` that say why.
+    pub(in crate::provider) fn stop(&self, why: &Error, usage: TokenUsage, out: &mut Vec<u8>) {
+        let mut choices = Choices::default();
+        for (index, (begun, draft)) in (0..).zip(&self.choices) {
+            if *begun {
+                choices.see(index, draft.is_finished());
+            }
+        }
+        stopped::write(&self.head, &choices, why, self.wants_usage.then_some(usage), out);
     }
 
     /// A choice, if anything was said in it.

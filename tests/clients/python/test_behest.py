@@ -60,6 +60,12 @@ def test_stream_that_breaks_off(behest):
     assert chunks[-1]["error"]["code"] == "upstream_error"
 
 
+def test_stream_that_a_budget_stopped(scene):
+    chunks = list(Behest(key=scene.short_key, base_url=scene.base).chat.completions.create(model="m", messages=messages("pour it out"), stream=True))
+    assert chunks[-1]["choices"][0]["finish_reason"] == "length"
+    assert chunks[-1]["details"]["scope"] == "user_tokens_per_day"
+
+
 def test_threads(scene, behest):
     """It has no way to name a thread in chat, so the turn is written with its own minted token and the documented header."""
     token = behest.auth.mint().token

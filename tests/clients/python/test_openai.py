@@ -47,6 +47,13 @@ def test_stream_usage(client):
     assert parts[-1].usage.completion_tokens == 7
 
 
+def test_stream_that_a_budget_stopped(scene):
+    parts = list(connect(scene, scene.short_token).chat.completions.create(**user("pour it out"), stream=True))
+    assert all((part.choices[0].delta.content or "") in ("more ", "") for part in parts)
+    assert parts[-1].choices[0].finish_reason == "length"
+    assert (parts[-1].details["code"], parts[-1].details["scope"]) == ("quota_exceeded", "user_tokens_per_day")
+
+
 def test_tools(client):
     first = client.chat.completions.create(**user("weather?"), tools=TOOLS).choices[0]
     assert first.finish_reason == "tool_calls"

@@ -4,14 +4,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use behest::user::command::{Begun, Command, Outcome};
+use behest::user::command::{Begun, Command, Outcome, Progressed};
 use behest::user::refusal::Refusal;
 use behest::user::report::UsageQuery;
 use behest::user::turn::messages;
 use behest::user::{Store, User};
 
 use super::conversation::{body, word};
-use super::ledger::{Account, DAY, Totals, Verdict};
+use super::ledger::{Account, DAY, InTheWay, Totals, Verdict};
 use super::{Flight, World};
 
 impl World {
@@ -33,6 +33,18 @@ impl World {
                 } += 1;
             }
             other => panic!("refusal: {other:?}"),
+        }
+    }
+
+    /// A stream that gets no more is told which budget is in the way.
+    pub(super) fn check_stop(&mut self, progressed: &Progressed, in_the_way: Option<InTheWay>) {
+        match (&progressed.stop, in_the_way) {
+            (None, None) => {}
+            (Some(Refusal::Quota { scope, used, resets_at, .. }), Some((expected, so_much, then))) => {
+                assert_eq!((scope.name(), *used, *resets_at), (expected, so_much, then));
+                self.seen.not_extended += 1;
+            }
+            other => panic!("stop: {other:?}"),
         }
     }
 
@@ -61,6 +73,7 @@ impl World {
             self.ledger.remaining(self.limits, &self.local, self.now),
             "what remains"
         );
+        self.ledger.check_budgets(self.limits, &self.local, self.now);
         if std::mem::replace(&mut self.checked, self.store.commits) != self.store.commits {
             self.check_store();
         }
@@ -83,7 +96,7 @@ impl World {
 
     /// After quiet and the alarm nothing is reserved, and every token is counted once; then every finish comes once more.
     pub fn come_to_rest(&mut self) {
-        self.now = self.now.max(self.ledger.newest_at()) + 120_001;
+        self.now = self.now.max(self.ledger.newest_at()) + 700_001;
         self.expire();
         self.check();
         self.check_store();

@@ -1,16 +1,18 @@
 //! What the counters must say, counted by hand: every request ever admitted and what it was charged.
 //!
 //! Slow and plain on purpose: each question walks over all requests. Absent on purpose: anything of `behest::user` but its
-//! row types, and of `behest::price` but the text that prices travel as.
+//! row types.
 
 use std::collections::BTreeMap;
 
 use behest::api::usage::TokenUsage;
 use behest::price::Rates;
-use behest::user::command::{Begin, Ending, Finish, Limits};
+use behest::user::command::{Begin, Ending, Extend, Finish, Limits};
 use behest::user::store::{KeySource, RequestRow, Status};
 
 use super::local::Local;
+
+use super::money::{cost, most_that_fits, worst};
 
 pub const DAY: u64 = 86_400_000;
 
@@ -46,43 +48,6 @@ impl Totals {
     }
 }
 
-/// Six prices in pico-dollars: input, cached, written, output, audio in, audio out.
-type Six = [u64; 6];
-
-/// The prices for so much input; all nothing if nobody knows them.
-fn six(rates: Option<Rates>, input: u64) -> Six {
-    let Some(rates) = rates else { return [0; 6] };
-    let numbers: Vec<u64> = String::from(rates).split(' ').map(|number| number.parse().unwrap()).collect();
-    let long = numbers.len() > 6 && input > numbers[6];
-    if long { numbers[7..].try_into().unwrap() } else { numbers[..6].try_into().unwrap() }
-}
-
-/// Micro-dollars of a usage: pico-dollars token by token, rounded by the fraction's distance to both neighbours.
-fn cost(rates: Option<Rates>, usage: TokenUsage) -> u64 {
-    let six = six(rates, usage.input);
-    let mut left = usage.input;
-    let mut pico = 0_u64;
-    for (tokens, price) in [(usage.cached_input, six[1]), (usage.cache_write, six[2]), (usage.audio_input, six[4]), (u64::MAX, six[0])] {
-        pico += tokens.min(left) * price;
-        left -= tokens.min(left);
-    }
-    let spoken = usage.audio_output.min(usage.output);
-    pico += spoken * six[5] + (usage.output - spoken) * six[3];
-    let below = pico / 1_000_000;
-    match (pico - below * 1_000_000).cmp(&((below + 1) * 1_000_000 - pico)) {
-        std::cmp::Ordering::Less => below,
-        std::cmp::Ordering::Equal => below + below % 2,
-        std::cmp::Ordering::Greater => below + 1,
-    }
-}
-
-/// Micro-dollars that so many tokens can cost at most.
-fn worst(rates: Option<Rates>, input: u64, output: u64) -> u64 {
-    let [plain, cached, written, out, heard, spoken] = six(rates, input);
-    let pico = input * plain.max(cached).max(written).max(heard) + output * out.max(spoken);
-    pico.div_ceil(1_000_000)
-}
-
 #[derive(Clone, Debug)]
 pub struct Request {
     pub seq: u64,
@@ -95,6 +60,7 @@ pub struct Request {
     pub account: Account,
     pub rates: Option<Rates>,
     pub max_output: Option<u64>,
+    pub grows_to: Option<u64>,
     pub progress: Option<TokenUsage>,
     pub charge: Option<TokenUsage>,
     pub expired: bool,
@@ -109,13 +75,17 @@ pub struct Ledger {
 /// What a begin must come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    Admitted { at: u64, day: u64, input: u64, output: u64, max_output: Option<u64> },
+    Admitted { at: u64, day: u64, input: u64, output: u64, max_output: Option<u64>, grows_to: Option<u64> },
     TooFast { retry_after_ms: u64 },
     TooMany,
     OverBudget { scope: &'static str, used: u64, resets_at: u64 },
 }
 
+/// A budget that is in the way: its name, what it has lost, when it is over.
+pub type InTheWay = (&'static str, u64, u64);
+
 /// A budget.
+#[derive(Clone, Copy)]
 pub struct Row {
     scope: &'static str,
     month: bool,
@@ -134,9 +104,22 @@ fn rows(limits: Limits) -> impl Iterator<Item = Row> {
     rows.into_iter().filter_map(|(scope, month, usd, limit)| Some(Row { scope, month, usd, limit: limit? }))
 }
 
+impl Row {
+    /// Whether it has room for a request's worst case beside what others have of it.
+    fn has_room(&self, others: u64, rates: Option<Rates>, input: u64, output: u64) -> bool {
+        let new = if self.usd { worst(rates, input, output) } else { input + output };
+        new == 0 && self.usd || others + new <= self.limit
+    }
+}
+
 impl Request {
     pub fn held(&self) -> u64 {
         self.input + self.output
+    }
+
+    /// The last report after one more came, perhaps late.
+    fn after(&self, usage: TokenUsage) -> TokenUsage {
+        self.progress.filter(|known| known.output > usage.output).unwrap_or(usage)
     }
 
     pub fn presumed(&self) -> TokenUsage {
@@ -157,9 +140,18 @@ impl Request {
         match self.charge {
             Some(usage) => amount(usage),
             None if self.deadline < now => amount(self.presumed()),
-            None if usd => self.held_micro_usd(),
-            None => self.held(),
+            // A bill that is known counts, even if it is more than what is held.
+            None => self.reserved(usd).max(amount(self.presumed())),
         }
+    }
+
+    fn reserved(&self, usd: bool) -> u64 {
+        if usd { self.held_micro_usd() } else { self.held() }
+    }
+
+    /// What it has of a budget without anything that was billed beyond its reservation.
+    fn within_reservation(&self, usd: bool, now: u64) -> u64 {
+        self.counts(usd, now).min(self.reserved(usd))
     }
 }
 
@@ -193,8 +185,25 @@ impl Ledger {
         self.requests.values().filter(move |request| (from..to).contains(&request.day))
     }
 
+    /// What a local day or its month has lost at `now`.
     pub fn used(&self, budget: &Row, day: u64, now: u64) -> u64 {
         self.within(span(budget.month, day)).map(|request| request.counts(budget.usd, now)).sum()
+    }
+
+    /// What is settled of a budget, or overdue, which is the same.
+    fn spent(&self, budget: &Row, day: u64, now: u64) -> u64 {
+        let over = self.within(span(budget.month, day)).filter(|request| request.charge.is_some() || request.deadline < now);
+        over.map(|request| request.counts(budget.usd, now)).sum()
+    }
+
+    /// Spent plus reserved passes no budget, of today and of yesterday. What a provider billed beyond a reservation is not in it.
+    pub fn check_budgets(&self, limits: Limits, local: &Local, now: u64) {
+        let now = now.max(self.newest_at());
+        let today = local.day(now);
+        for (budget, day) in rows(limits).flat_map(|budget| [(budget, today), (budget, today - 1)]) {
+            let sum: u64 = self.within(span(budget.month, day)).map(|request| request.within_reservation(budget.usd, now)).sum();
+            assert!(sum <= budget.limit, "{}: {sum} of {}", budget.scope, budget.limit);
+        }
     }
 
     fn today(&self, day: u64) -> u64 {
@@ -226,33 +235,72 @@ impl Ledger {
         }
         let input = begin.estimate.input + history_tokens;
         let (wanted, choices) = (begin.estimate.output.unwrap_or(begin.estimate.output_default), begin.estimate.choices);
-        let mut max_output = None;
+        let (mut max_output, mut instalment) = (None, wanted);
         for budget in rows(limits) {
             let used = self.used(&budget, day, at);
-            let fits = |output: u64| {
-                let new = if budget.usd { worst(begin.rates, input, output) } else { input + output };
-                new == 0 && budget.usd || used + new <= budget.limit
-            };
-            if fits(wanted) {
-                continue;
+            let room = |output| budget.has_room(used, begin.rates, input, output);
+            if !room(wanted) {
+                let fit = most_that_fits(wanted / choices, |each| room(each * choices)).unwrap_or(0);
+                if begin.estimate.output.is_some() || fit == 0 {
+                    return over(budget.scope, budget.month, used);
+                }
+                max_output = Some(max_output.map_or(fit, |lowest: u64| lowest.min(fit)));
             }
-            // The most tokens per reply that fit, found by halving.
-            let (mut fit, mut too_many) = (0, wanted / choices + 1);
-            while too_many - fit > 1 {
-                let middle = u64::midpoint(fit, too_many);
-                *if fits(middle * choices) { &mut fit } else { &mut too_many } = middle;
-            }
-            if begin.estimate.output.is_some() || fit == 0 {
-                return over(budget.scope, budget.month, used);
-            }
-            max_output = Some(max_output.map_or(fit, |lowest: u64| lowest.min(fit)));
+            // A tenth of what is not spent, with the input in it, but 64 at least.
+            let tenth = Row { limit: (budget.limit.max(self.spent(&budget, day, at)) - self.spent(&budget, day, at)) / 10, ..budget };
+            let part = most_that_fits(wanted, |output| tenth.has_room(0, begin.rates, input, output)).unwrap_or(0);
+            instalment = instalment.min(part.max(64));
         }
-        Verdict::Admitted { at, day, input, output: max_output.map_or(wanted, |each| each * choices), max_output }
+        let most = max_output.map_or(wanted, |each| each * choices);
+        let grows = begin.stream && begin.estimate.output.is_none();
+        let (output, grows_to) = if grows { (instalment.min(most), Some(most)) } else { (most, None) };
+        Verdict::Admitted { at, day, input, output, max_output, grows_to }
+    }
+
+    /// What a report must come to: the output held afterwards, and what is in the way if there is no more.
+    pub fn extension(&self, id: &str, usage: TokenUsage, extend: Option<Extend>, local: &Local, now: u64) -> (u64, Option<InTheWay>) {
+        let now = now.max(self.newest_at());
+        let request = &self.requests[id];
+        let held = request.output;
+        let (Some(extend), Some(foreseen)) = (extend, request.grows_to) else { return (held, None) };
+        // Past what was foreseen, only what is used already is a reason for more.
+        let most = if extend.used > foreseen { held.max(extend.used) + 64 } else { foreseen };
+        if extend.held != held || held >= most || request.deadline < now {
+            return (held, None);
+        }
+        let mut output = most;
+        let resets = |budget: &Row| {
+            let next = span(budget.month, request.day).1;
+            // In the zone that the project has moved to it may have been another day already.
+            let at = if local.day(request.at) >= next { request.at + 1 } else { local.begins(next, request.at) };
+            at.div_ceil(1_000)
+        };
+        for budget in rows(extend.limits) {
+            // What is overdue still holds what it holds: a report settles nothing.
+            let used = self.used(&budget, request.day, 0);
+            let others = used - request.counts(budget.usd, 0);
+            let input = request.input.max(request.after(usage).input);
+            let fit = most_that_fits(most, |output| budget.has_room(others, request.rates, input, output)).unwrap_or(0);
+            if fit <= held {
+                return (held, Some((budget.scope, used, resets(&budget))));
+            }
+            let spent = self.spent(&budget, request.day, 0);
+            let tenth = Row { limit: request.reserved(budget.usd) + (budget.limit.max(spent) - spent) / 10, ..budget };
+            let part = most_that_fits(most, |output| tenth.has_room(0, request.rates, request.input, output)).unwrap_or(0);
+            output = output.min(fit).min(part.max(held.max(extend.used) + 64));
+        }
+        (output, None)
+    }
+
+    /// Takes a report in.
+    pub fn progress(&mut self, id: &str, usage: TokenUsage, output: u64) {
+        let Some(request) = self.requests.get_mut(id).filter(|request| request.charge.is_none()) else { return };
+        (request.output, request.progress) = (output, Some(request.after(usage)));
     }
 
     /// Takes an admitted request in; says how many were overdue and are settled with it.
     pub fn admit(&mut self, begin: &Begin, verdict: &Verdict) -> u64 {
-        let Verdict::Admitted { at, day, input, output, max_output } = *verdict else { panic!("not admitted: {verdict:?}") };
+        let Verdict::Admitted { at, day, input, output, max_output, grows_to } = *verdict else { panic!("not admitted: {verdict:?}") };
         for budget in rows(begin.limits) {
             let (used, limit) = (self.used(&budget, day, at), budget.limit);
             let new = if budget.usd { worst(begin.rates, input, output) } else { input + output };
@@ -270,6 +318,7 @@ impl Ledger {
             account: (day, begin.provider.clone(), begin.model_served.clone(), begin.key_source),
             rates: begin.rates,
             max_output,
+            grows_to,
             progress: None,
             charge: None,
             expired: false,
@@ -325,6 +374,11 @@ impl Ledger {
             assert_eq!(row.usage(), request.charge.or(request.progress), "{row:?}");
             assert_eq!(row.stored, request.stored, "{row:?}");
             assert_eq!((row.rates, row.reserved_micro_usd), (request.rates, request.held_micro_usd()), "{row:?}");
+            assert_eq!(
+                (row.reserved_input, row.reserved_output, row.grows_to),
+                (request.input, request.output, request.grows_to),
+                "{row:?}"
+            );
             assert_eq!(row.micro_usd, request.charge.map_or(0, |usage| cost(request.rates, usage)), "{row:?}");
         }
     }

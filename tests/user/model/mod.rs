@@ -8,16 +8,15 @@ mod checks;
 mod conversation;
 mod ledger;
 mod local;
+mod money;
 mod seen;
+mod streams;
 mod time;
 
 use behest::api::usage::TokenUsage;
 use behest::error::{Code, Error};
 use behest::user::User;
-use behest::user::command::{
-    Base, Begin, Command, Ending, Estimate, Expire, Finish, Finished, Limits, Outcome, Progress, ProjectTerms, ThreadId,
-};
-use behest::user::holding::Upkeep;
+use behest::user::command::{Base, Begin, Command, Ending, Estimate, Expire, Finish, Limits, Outcome, ProjectTerms, ThreadId};
 use behest::user::store::KeySource;
 
 use crate::memory::{Fault, Memory};
@@ -45,6 +44,8 @@ pub struct World {
     slow: bool,
     /// Most requests belong to one thread.
     talkative: bool,
+    /// Most requests are long streams without a maximum.
+    streaming: bool,
     /// Commits when the rows were last checked.
     checked: u64,
     pub seen: Seen,
@@ -88,6 +89,7 @@ impl World {
             pruned: 0,
             slow: false,
             talkative: false,
+            streaming: false,
             checked: 0,
             seen: Seen::default(),
         }
@@ -114,18 +116,19 @@ impl World {
             1 => Fault::After,
             _ => Fault::None,
         };
-        match self.rng.u8(..33) {
+        let steps = if self.streaming { 49 } else { 33 };
+        match self.rng.u8(..steps) {
             0..6 => self.time_passes(),
             6..16 => self.begin_new(),
             16..18 => self.begin_again(),
             18..24 => self.finish_one(),
             24..26 => self.finish_again(),
-            26..28 => self.progress(),
-            28 => self.expire(),
-            29 => self.delete_thread(),
-            30 => self.stray(),
-            31 => self.move_away(),
-            _ => self.crash(),
+            26 => self.expire(),
+            27 => self.delete_thread(),
+            28 => self.stray(),
+            29 => self.crash(),
+            30 => self.move_away(),
+            _ => self.progress(),
         }
         // A fault that nothing ran into does not wait for the next step.
         self.store.fault = Fault::None;
@@ -148,12 +151,13 @@ impl World {
             limits: self.limits,
             estimate: Estimate {
                 input: self.rng.u64(1..100),
-                output: if self.rng.bool() { Some(self.rng.u64(1..200)) } else { None },
-                output_default: self.rng.u64(1..400),
+                output: if self.rng.bool() && !self.streaming { Some(self.rng.u64(1..200)) } else { None },
+                output_default: self.rng.u64(1..if self.streaming { 2_000 } else { 400 }),
                 choices: self.rng.u64(1..3),
             },
             project: ProjectTerms::default(),
-            ttl_ms: self.rng.u64(1_000..120_000),
+            stream: self.streaming || self.rng.bool(),
+            ttl_ms: self.rng.u64(1_000..if self.streaming { 700_000 } else { 120_000 }),
         };
         let local = self.local.clone();
         self.begin(Flight { begin, local, intent, begun: None, finish: None });
@@ -205,6 +209,8 @@ impl World {
                 );
                 Self::check_upstream(&flight, &history, &begun);
                 flight.begun = Some((request.seq, begun.base));
+                assert_eq!((begun.reservation.grows_to, begun.reservation.output()), (request.grows_to, request.output));
+                self.seen.in_instalments += u64::from(request.grows_to.is_some_and(|most| most > request.output));
                 self.seen.granted_less += u64::from(request.max_output.is_some());
                 let no_tokens = self.limits.tokens_per_day.or(self.limits.tokens_per_month).is_none();
                 self.seen.granted_less_usd += u64::from(request.max_output.is_some() && no_tokens);
@@ -275,7 +281,7 @@ impl World {
         self.seen.totals_by_finish += u64::from(self.store.rows.days != totals);
         match &answer {
             Ok(Outcome::Finished(finished)) => {
-                assert_eq!(*finished, Finished { settled: settles, stored: stores, upkeep: Upkeep::Nothing });
+                assert_eq!((finished.settled, finished.stored), (settles, stores));
                 assert_eq!(self.store.commits, commits + u64::from(settles || stores), "a finish that changes nothing wrote");
                 self.seen.settled += u64::from(settles);
                 self.seen.repeated_finish += u64::from(!settles && !stores);
@@ -286,28 +292,14 @@ impl World {
             other => panic!("finish: {other:?}"),
         }
         self.ledger.finish(&finish);
+        if let Ok(Outcome::Finished(finished)) = answer {
+            let row = self.store.rows.requests.get(&finish.seq).filter(|row| row.request_id == finish.request_id);
+            assert_eq!(finished.micro_usd, row.map(|row| row.micro_usd), "the charge that is told");
+        }
         if stores {
             self.conversations = after;
         }
         self.ledger.requests.get_mut(&finish.request_id).unwrap().stored |= stores;
-    }
-
-    fn progress(&mut self) {
-        let Some(place) = self.some_flight() else { return };
-        let request_id = self.flights[place].begin.request_id.clone();
-        let usage = chance::usage(&mut self.rng, 50, 200);
-        let open = self.ledger.requests.get(&request_id).is_some_and(|request| request.charge.is_none());
-        let commits = self.store.commits;
-        match self.apply(Command::Progress(Progress { request_id: request_id.clone(), usage })) {
-            Ok(Outcome::Progressed { counted }) => assert_eq!(counted, open),
-            Err(None) if self.persisted(commits) => {}
-            Err(None) => return,
-            other => panic!("progress: {other:?}"),
-        }
-        if open {
-            self.ledger.requests.get_mut(&request_id).unwrap().progress = Some(usage);
-            self.seen.progressed += 1;
-        }
     }
 
     /// The alarm, early, late or twice.
@@ -360,7 +352,7 @@ impl World {
             thread: None,
         };
         match self.apply(Command::Finish(finish)) {
-            Ok(Outcome::Finished(finished)) => assert_eq!(finished, Finished { settled: false, stored: false, upkeep: Upkeep::Nothing }),
+            Ok(Outcome::Finished(finished)) => assert_eq!((finished.settled, finished.stored), (false, false)),
             other => panic!("stray: {other:?}"),
         }
     }

@@ -18,6 +18,11 @@ pub struct Seen {
     pub repeated_begin: u64,
     pub conflict: u64,
     pub progressed: u64,
+    pub in_instalments: u64,
+    pub extended: u64,
+    pub extended_beyond: u64,
+    pub extended_after_midnight: u64,
+    pub not_extended: u64,
     pub settled: u64,
     pub repeated_finish: u64,
     pub stored_late: u64,
@@ -35,7 +40,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    fn counts(&mut self) -> [(&'static str, &mut u64); 28] {
+    fn counts(&mut self) -> [(&'static str, &mut u64); 33] {
         [
             ("admitted", &mut self.admitted),
             ("granted_less", &mut self.granted_less),
@@ -53,6 +58,11 @@ impl Seen {
             ("repeated_begin", &mut self.repeated_begin),
             ("conflict", &mut self.conflict),
             ("progressed", &mut self.progressed),
+            ("in_instalments", &mut self.in_instalments),
+            ("extended", &mut self.extended),
+            ("extended_beyond", &mut self.extended_beyond),
+            ("extended_after_midnight", &mut self.extended_after_midnight),
+            ("not_extended", &mut self.not_extended),
             ("settled", &mut self.settled),
             ("repeated_finish", &mut self.repeated_finish),
             ("stored_late", &mut self.stored_late),

@@ -1,0 +1,112 @@
+//! Tells a user's object what a running stream has used, beside the stream.
+//!
+//! Always holds: one report at a time; it is on its way as soon as it is made, and what it waits for never delays the
+//! client's bytes (unless there is nothing left to give). Absent on purpose: when to report and when to stop (`crate::meter`).
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use futures::future::LocalBoxFuture;
+use futures::task::noop_waker_ref;
+use worker::Env;
+
+use crate::edge::inbound::Costs;
+use crate::edge::settle::Ticket;
+use crate::edge::{clock, objects};
+use crate::error::{Error, Result};
+use crate::meter::{Due, Meter, Seen, Wish};
+use crate::user::command::{Extend, Limits, Progress, Progressed, Reservation};
+use crate::user::{Command, Outcome};
+
+/// Whether the stream may go on.
+pub enum Go {
+    /// It may.
+    On,
+    /// Not before the report under way is answered.
+    Wait,
+    /// It may not.
+    Stop(Error),
+}
+
+/// The reports of one stream.
+pub struct Reporting {
+    meter: Meter,
+    env: Env,
+    project_id: String,
+    uid: String,
+    request_id: String,
+    limits: Limits,
+    input_estimate: u64,
+    costs: Rc<Costs>,
+    under_way: Option<LocalBoxFuture<'static, Result<Progressed>>>,
+}
+
+impl Reporting {
+    /// Of a request that was begun with these limits.
+    pub fn of(ticket: &Ticket, reservation: &Reservation, limits: Limits) -> Self {
+        Self {
+            meter: Meter::new(reservation),
+            env: ticket.env.clone(),
+            project_id: ticket.project_id.clone(),
+            uid: ticket.uid.clone(),
+            request_id: ticket.request_id.clone(),
+            limits,
+            input_estimate: ticket.input_estimate,
+            costs: Rc::clone(&ticket.costs),
+            under_way: None,
+        }
+    }
+
+    /// Prompt tokens by our own count.
+    pub fn input_estimate(&self) -> u64 {
+        self.input_estimate
+    }
+
+    /// Ready once the report under way is answered; never if there is none.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(report) = &mut self.under_way else { return Poll::Pending };
+        let answer = std::task::ready!(report.as_mut().poll(cx));
+        self.under_way = None;
+        self.meter.answered(answer);
+        Poll::Ready(())
+    }
+
+    /// Reports if it is time to.
+    pub fn look(&mut self, seen: &Seen) -> Go {
+        match self.meter.look(seen, clock::now_ms()) {
+            Due::Nothing => Go::On,
+            Due::Wait => Go::Wait,
+            Due::Stop(error) => Go::Stop(error),
+            Due::Report(wish) => {
+                self.report(seen, wish);
+                // The meter says whether this one has to be waited for.
+                if matches!(self.meter.look(seen, clock::now_ms()), Due::Wait) { Go::Wait } else { Go::On }
+            }
+        }
+    }
+
+    fn report(&mut self, seen: &Seen, wish: Option<Wish>) {
+        let (usage, _) = seen.bill(self.input_estimate);
+        let limits = self.limits;
+        let extend = wish.map(|Wish { used, held }| Extend { used, held, limits });
+        let command = Command::Progress(Progress { request_id: self.request_id.clone(), usage, extend });
+        let (env, project_id, uid) = (self.env.clone(), self.project_id.clone(), self.uid.clone());
+        let costs = Rc::clone(&self.costs);
+        let mut report: Pin<Box<dyn Future<Output = Result<Progressed>>>> = Box::pin(async move {
+            let (outcome, rows) = objects::user(&env, &project_id, &uid, &command).await?;
+            costs.object_call(rows);
+            match outcome {
+                Outcome::Progressed(progressed) => Ok(progressed),
+                _ => Err(Error::server("the user object answered something else")),
+            }
+        });
+        // The first poll sends it, also if the client does not ask for more for a while. It is polled again by whoever waits.
+        if let Poll::Ready(answer) = report.as_mut().poll(&mut Context::from_waker(noop_waker_ref())) {
+            self.meter.answered(answer);
+        } else {
+            self.under_way = Some(report);
+        }
+    }
+}
