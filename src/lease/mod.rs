@@ -161,6 +161,8 @@ pub struct Ask {
 pub enum Want {
     /// To admit one request.
     Request(Need),
+    /// To hold more of the budgets for a request that runs; requests a minute and places stay as they are.
+    Extension(Need),
     /// To have a lease for the next requests before the old one is over.
     Renewal(Need),
     /// Nothing: it gives back.

@@ -19,6 +19,14 @@ const PLACE_AFTER_MS: u64 = 1_000;
 /// Near a limit a stream that can ask for more gets one part in so many of what is left.
 const PARTS: u64 = 10;
 
+/// What a slice is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Request,
+    Extension,
+    Renewal,
+}
+
 /// A slice that fits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Plan {
@@ -29,6 +37,8 @@ pub(super) struct Plan {
     free: u64,
     /// All that was asked for is in it.
     pub whole: bool,
+    /// It keeps the life of the slice before: how much of it is left, ms.
+    left_ms: Option<u64>,
 }
 
 impl Plan {
@@ -43,12 +53,12 @@ impl Plan {
         Lease {
             grant: holder.grant + 1,
             version: terms.version,
-            ttl_ms: life,
+            ttl_ms: self.left_ms.unwrap_or(life),
             rate: self.rate,
             places: self.places,
             span: terms.span,
             granted: self.granted,
-            tight: self.free == 0,
+            tight: self.free == 0 || (self.left_ms.is_some() && holder.single),
         }
     }
 }
@@ -87,20 +97,51 @@ impl Sliding {
 }
 
 impl Pool {
-    /// The slice for an ask whose report is taken in. `more` is 1 for a request, 0 for a renewal.
-    pub(super) fn plan(&self, ask: &Ask, need: &Need, more: u64, terms: &Terms, now: u64) -> Result<Plan, Refusal> {
-        let generous = self.sized(ask, need, more, terms, now, Manner::Generous)?;
+    /// The slice for an ask whose report is taken in.
+    pub(super) fn plan(&self, ask: &Ask, need: &Need, purpose: Purpose, terms: &Terms, now: u64) -> Result<Plan, Refusal> {
+        let generous = self.sized(ask, need, purpose, terms, now, Manner::Generous)?;
         if generous.is_generous() {
             Ok(generous)
         } else {
-            self.sized(ask, need, more, terms, now, Manner::Single).map(|plan| Plan { free: 0, ..plan })
+            self.sized(ask, need, purpose, terms, now, Manner::Single).map(|plan| Plan { free: 0, ..plan })
         }
     }
 
-    fn sized(&self, ask: &Ask, need: &Need, more: u64, terms: &Terms, now: u64, manner: Manner) -> Result<Plan, Refusal> {
+    fn sized(&self, ask: &Ask, need: &Need, purpose: Purpose, terms: &Terms, now: u64, manner: Manner) -> Result<Plan, Refusal> {
         let mine = self.holder(&ask.user);
         let active = self.others(&ask.user).filter(|holder| holder.until >= now).count() as u64;
-        let mut plan = Plan { rate: None, places: None, granted: BTreeMap::new(), free: 8, whole: true };
+        let mut plan = Plan { rate: None, places: None, granted: BTreeMap::new(), free: 8, whole: true, left_ms: None };
+        if purpose == Purpose::Extension {
+            let left_ms = mine.until.saturating_sub(now);
+            let still = |count: u64| if left_ms > 0 { count } else { 0 };
+            plan.rate = terms.limits.requests_per_minute.map(|_| still(mine.rate_now));
+            plan.places = terms.limits.concurrency.map(|_| still(mine.places_now));
+            plan.left_ms = Some(left_ms);
+        } else {
+            self.sliding(ask, need, purpose, terms, now, (active, manner), &mut plan)?;
+        }
+        for share in Share::ALL {
+            if let Some(limit) = share.limit(&terms.limits) {
+                let held = mine.shares.get(&share).copied().filter(|held| held.span == terms.span.of(share)).unwrap_or_default();
+                self.budget(share, limit, held, need, active, terms, manner, &mut plan)?;
+            }
+        }
+        Ok(plan)
+    }
+
+    /// Requests a minute, and places.
+    #[allow(clippy::too_many_arguments, reason = "one row of the table that `sized` makes")]
+    fn sliding(
+        &self,
+        ask: &Ask,
+        need: &Need,
+        purpose: Purpose,
+        terms: &Terms,
+        now: u64,
+        (active, manner): (u64, Manner),
+        plan: &mut Plan,
+    ) -> Result<(), Refusal> {
+        let (mine, more) = (self.holder(&ask.user), u64::from(purpose == Purpose::Request));
         if let Some(limit) = terms.limits.requests_per_minute {
             let sliding = Sliding {
                 limit,
@@ -127,13 +168,7 @@ impl Pool {
             let (slice, free) = sliding.slice(active, manner).ok_or(refusal)?;
             (plan.places, plan.free) = (Some(slice), plan.free.min(free));
         }
-        for share in Share::ALL {
-            if let Some(limit) = share.limit(&terms.limits) {
-                let held = mine.shares.get(&share).copied().filter(|held| held.span == terms.span.of(share)).unwrap_or_default();
-                self.budget(share, limit, held, need, active, terms, manner, &mut plan)?;
-            }
-        }
-        Ok(plan)
+        Ok(())
     }
 
     #[allow(clippy::too_many_arguments, reason = "one row of the table that `sized` makes")]

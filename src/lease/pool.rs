@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::holder::{Held, Holder};
+use super::plan::Purpose;
 use super::store::{Store, StoreError, Write};
 use super::{Ask, Recall, Reply, Report, Share, Span, Want};
 use crate::calendar::{month_of, next_month};
@@ -124,24 +125,26 @@ impl Pool {
     }
 
     fn answer(&mut self, terms: &Terms, ask: &Ask, recalled: bool, now: u64) -> Answer {
-        let (need, more) = match &ask.want {
+        let (need, purpose) = match &ask.want {
             Want::Nothing => return Answer::Reply(Reply::Noted),
-            Want::Renewal(need) => (need, 0),
-            Want::Request(need) => (need, 1),
+            Want::Renewal(need) => (need, Purpose::Renewal),
+            Want::Request(need) => (need, Purpose::Request),
+            Want::Extension(need) => (need, Purpose::Extension),
         };
+        let waits = purpose != Purpose::Renewal;
         if ask.report.span != terms.span {
             return Answer::Reply(Self::refused(soon(), terms));
         }
-        let plan = self.plan(ask, need, more, terms, now);
-        if more > 0 && !recalled && !plan.as_ref().is_ok_and(|plan| plan.whole) {
+        let plan = self.plan(ask, need, purpose, terms, now);
+        if waits && !recalled && !plan.as_ref().is_ok_and(|plan| plan.whole) {
             let recalls = self.recalls(&ask.user, terms, now);
             if !recalls.is_empty() {
                 return Answer::Recall(recalls);
             }
         }
         match plan {
-            Ok(plan) if more > 0 || plan.is_generous() => Answer::Reply(Reply::Lease(plan.lease(self.holder(&ask.user), terms))),
-            Err(refusal) if more > 0 => Answer::Reply(Self::refused(refusal, terms)),
+            Ok(plan) if waits || plan.is_generous() => Answer::Reply(Reply::Lease(plan.lease(self.holder(&ask.user), terms))),
+            Err(refusal) if waits => Answer::Reply(Self::refused(refusal, terms)),
             // What nobody waits for is not given near a limit.
             _ => Answer::Reply(Reply::Noted),
         }

@@ -16,6 +16,7 @@ use super::{MAX_REQUEST_TOKENS, Open, User};
 use crate::api::usage::TokenUsage;
 use crate::calendar::next_month;
 use crate::error::Result;
+use crate::lease::{Ask, Reply};
 use crate::zone::Zone;
 
 /// A running stream's last word on its usage. Sending it twice, or late, changes nothing.
@@ -52,26 +53,63 @@ pub struct Progressed {
 }
 
 impl User {
-    pub(super) fn progress(&mut self, store: &mut impl Store, progress: &Progress, now: u64) -> Result<Outcome> {
+    /// Takes a report in. `answer`: what the project said when it was asked for more, and when it was asked (epoch ms).
+    pub(super) fn progress(
+        &mut self,
+        store: &mut impl Store,
+        progress: &Progress,
+        answer: Option<&(Reply, u64)>,
+        now: u64,
+    ) -> Result<Outcome> {
         let Some(open) = self.open.get(&progress.request_id).copied() else {
             return Ok(Outcome::Progressed(Progressed { counted: false, reserved_output: 0, stop: None }));
         };
+        if let Some((Reply::Lease(lease), asked_at)) = answer {
+            self.take_lease(store, lease, *asked_at)?;
+        }
         let reported = plausible(progress.usage);
         // Two reports may overtake one another.
         let usage = open.progress.filter(|known| known.output > reported.output).unwrap_or(reported);
-        let (output, stop) = match &progress.extend {
+        let (output, mut stop) = match &progress.extend {
             Some(extend) => self.extended(store, &open, usage, extend, self.clock(now))?,
             None => (open.output, None),
         };
-        if open.progress != Some(usage) || output != open.output {
-            let micro_usd = open.rates.map_or(0, |rates| rates.most(open.input, output));
-            let write = Write::Progress { seq: open.seq, usage, reserved_output: output, reserved_micro_usd: micro_usd };
-            self.commit(store, &[write])?;
-            if let Some(open) = self.open.get_mut(&progress.request_id) {
-                (open.progress, open.output, open.micro_usd) = (Some(usage), output, micro_usd);
+        if let (Some(extend), Some(Refusal::Quota { scope, .. })) = (&progress.extend, &stop)
+            && scope.is_of_project()
+        {
+            match answer {
+                None => return Ok(Outcome::Ask(self.extension(&open, extend, now))),
+                Some((Reply::Refused { refusal, .. }, _)) => stop = Some(refusal.clone()),
+                Some(_) => {}
             }
         }
+        self.record(store, &progress.request_id, &open, usage, output)?;
         Ok(Outcome::Progressed(Progressed { counted: true, reserved_output: output, stop }))
+    }
+
+    /// Writes what has changed, in one row.
+    fn record(&mut self, store: &mut impl Store, request_id: &str, open: &Open, usage: TokenUsage, output: u64) -> Result<()> {
+        if open.progress == Some(usage) && output == open.output {
+            return Ok(());
+        }
+        let micro_usd = open.rates.map_or(0, |rates| rates.most(open.input, output));
+        self.commit(store, &[Write::Progress { seq: open.seq, usage, reserved_output: output, reserved_micro_usd: micro_usd }])?;
+        if let Some(open) = self.open.get_mut(request_id) {
+            (open.progress, open.output, open.micro_usd) = (Some(usage), output, micro_usd);
+        }
+        Ok(())
+    }
+
+    /// What to ask the project for, so that a running request may hold another instalment.
+    fn extension(&self, open: &Open, extend: &Extend, now: u64) -> Ask {
+        let used = extend.used.min(MAX_REQUEST_TOKENS);
+        let least = used.max(open.output) + MIN_INSTALMENT;
+        let whole = open.grows_to.unwrap_or(least).max(least);
+        let more = |output: u64| {
+            let dollars = open.rates.map_or(0, |rates| rates.most(open.input, output));
+            (output.saturating_sub(open.output), dollars.saturating_sub(open.micro_usd))
+        };
+        self.ask_for_more(more(least), more(whole), now)
     }
 
     /// How many output tokens a request holds after its wish for more, and which budget is in the way if it gets none.

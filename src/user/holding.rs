@@ -188,6 +188,18 @@ impl User {
         Ask { user: self.holding.user.clone(), report: self.report(now), want }
     }
 
+    /// The message that asks for more tokens and micro-dollars for a request that runs: at least, and at most.
+    pub(super) fn ask_for_more(&self, least: (u64, u64), whole: (u64, u64), now: u64) -> Ask {
+        let amount = |share: &Share| match share {
+            Share::RequestsPerDay => Amount::default(),
+            Share::TokensPerDay | Share::TokensPerMonth => Amount { least: least.0, whole: whole.0 },
+            Share::UsdPerDay | Share::UsdPerMonth => Amount { least: least.1, whole: whole.1 },
+        };
+        let amounts = Share::ALL.into_iter().map(|share| (share, amount(&share))).collect();
+        let need = Need { amounts, rpm: None, concurrency: None, extends: true };
+        self.message(Want::Extension(need), self.clock(now))
+    }
+
     /// The message that renews the lease before it is over, if there is one to renew.
     pub(super) fn renewal(&self, now: u64) -> Option<Ask> {
         let now = self.clock(now);
@@ -248,7 +260,7 @@ impl User {
     /// Whether more was billed than the slice has: the project has to know.
     fn is_overdrawn(&self, now: u64) -> bool {
         let now = self.clock(now);
-        self.holding.slices(&self.today).any(|(share, ceiling)| self.committed(share, now) > ceiling)
+        self.holding.span == self.span() && self.holding.slices(&self.today).any(|(share, ceiling)| self.committed(share, now) > ceiling)
     }
 
     fn report(&self, now: u64) -> Report {

@@ -41,7 +41,7 @@ pub use command::{Command, Outcome};
 pub use store::{Store, StoreError, Write};
 
 use budget::Amount;
-use command::Begin;
+use command::{Begin, Progress};
 use holding::Holding;
 use overrides::Overrides;
 use store::{RequestRow, Status};
@@ -150,7 +150,7 @@ impl User {
         }
         match command {
             Command::Begin(begin) => self.begin(store, &begin, None, now),
-            Command::Progress(progress) => self.progress(store, &progress, now),
+            Command::Progress(progress) => self.progress(store, &progress, None, now),
             Command::Finish(finish) => self.finish(store, &finish, now),
             Command::Limits(limits) => Ok(Outcome::Rate(self.snapshot(&limits, now))),
             Command::Standing(_) => Ok(Outcome::Standing(self.standing(now))),
@@ -196,6 +196,20 @@ impl User {
         begin.limits = self.overrides.over(begin.limits);
         self.turn_to(store, &begin.limits.zone, now)?;
         self.begin(store, begin, answer, now)
+    }
+
+    /// `progress`, likewise.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub fn hear(&mut self, store: &mut impl Store, progress: &mut Progress, answer: Option<&(Reply, u64)>, now: u64) -> Result<Outcome> {
+        if self.stale {
+            *self = Self::load(store)?;
+        }
+        if let Some(extend) = &mut progress.extend {
+            extend.limits = self.overrides.over(extend.limits);
+        }
+        self.progress(store, progress, answer, now)
     }
 
     /// The one way to write. After a failure nobody knows whether the batch is there: memory counts for nothing until read again.

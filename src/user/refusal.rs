@@ -82,6 +82,18 @@ impl Budget {
         }
     }
 
+    /// Whether it is a whole project's.
+    pub const fn is_of_project(self) -> bool {
+        matches!(
+            self,
+            Self::ProjectRequestsPerDay
+                | Self::ProjectTokensPerDay
+                | Self::ProjectTokensPerMonth
+                | Self::ProjectUsdPerDay
+                | Self::ProjectUsdPerMonth
+        )
+    }
+
     /// Whether it counts micro-dollars.
     pub const fn is_usd(self) -> bool {
         matches!(self, Self::UserUsdPerDay | Self::UserUsdPerMonth | Self::ProjectUsdPerDay | Self::ProjectUsdPerMonth)

@@ -13,7 +13,7 @@ use super::{command, reply};
 use crate::edge::clock;
 use crate::error::Result;
 use crate::lease::{Ask, Reply, Want};
-use crate::user::command::{Begin, Expire};
+use crate::user::command::{Begin, Expire, Progress};
 use crate::user::holding::Upkeep;
 use crate::user::refusal::Refusal;
 use crate::user::{Command, Outcome, RETENTION_MS, User};
@@ -52,6 +52,7 @@ impl DurableObject for UserObject {
     async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
         let result = match command(&mut request).await {
             Ok(Command::Begin(mut begin)) => self.core.begin(&self.env, &mut begin).await,
+            Ok(Command::Progress(mut progress)) => self.core.report(&self.env, &mut progress).await,
             Ok(command) => self.core.apply(command).await,
             Err(error) => Err(error),
         };
@@ -115,6 +116,24 @@ impl Core {
             }
         }
         Ok(outcome)
+    }
+
+    /// Takes a running stream's report in, after asking the project for more of its budgets if they are in the way.
+    async fn report(&self, env: &Env, progress: &mut Progress) -> Result<Outcome> {
+        let first = self.reported(progress, None).await?;
+        if !matches!(first, Outcome::Ask(_)) {
+            return Ok(first);
+        }
+        let _one_at_a_time = self.asking.lock().await;
+        let again = self.reported(progress, None).await?;
+        let asked_at = clock::now_ms();
+        let Some((project, ask)) = self.message(again.clone()) else { return Ok(again) };
+        let reply = super::lease(env, &project, &ask).await?;
+        self.reported(progress, Some(&(reply, asked_at))).await
+    }
+
+    async fn reported(&self, progress: &mut Progress, answer: Option<&(Reply, u64)>) -> Result<Outcome> {
+        self.with(|user, store, now| user.hear(store, progress, answer, now)).await
     }
 
     async fn admit(&self, begin: &mut Begin, answer: Option<&(Reply, u64)>) -> Result<Outcome> {
