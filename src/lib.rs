@@ -29,6 +29,7 @@ pub mod json;
 pub mod price;
 pub mod project;
 pub mod provider;
+pub mod rollup;
 pub mod route;
 pub mod secrets;
 pub mod sse;

@@ -42,6 +42,8 @@ pub enum Route {
     PutTier { id: String, name: String },
     DeleteTier { id: String, name: String },
     ResolvedTier { id: String, name: String },
+    ProjectUsage { id: String },
+    ProjectRequests { id: String },
     EraseUser { id: String, uid: String },
 }
 
@@ -108,6 +110,8 @@ const TABLE: &[(&str, &str, Door, Make)] = &[
     ("PUT", "/v1/projects/*/tiers/*", Door::Admin, |[id, name]| Route::PutTier { id, name }),
     ("DELETE", "/v1/projects/*/tiers/*", Door::Admin, |[id, name]| Route::DeleteTier { id, name }),
     ("GET", "/v1/projects/*/tiers/*/resolved", Door::Admin, |[id, name]| Route::ResolvedTier { id, name }),
+    ("GET", "/v1/projects/*/usage", Door::Admin, |[id, _]| Route::ProjectUsage { id }),
+    ("GET", "/v1/projects/*/requests", Door::Admin, |[id, _]| Route::ProjectRequests { id }),
     ("DELETE", "/v1/projects/*/users/*", Door::Admin, |[id, uid]| Route::EraseUser { id, uid }),
 ];
 
@@ -199,6 +203,8 @@ mod tests {
             ("DELETE", "/v1/projects/p/keys/k", Route::DeleteKey { id: id("p"), key: id("k") }),
             ("POST", "/v1/projects/p/keys/k/rotate", Route::RotateKey { id: id("p"), key: id("k") }),
             ("GET", "/v1/projects/p/tiers/pro/resolved", Route::ResolvedTier { id: id("p"), name: id("pro") }),
+            ("GET", "/v1/projects/p/usage", Route::ProjectUsage { id: id("p") }),
+            ("GET", "/v1/projects/p/requests", Route::ProjectRequests { id: id("p") }),
             ("PUT", "/v1/projects/p/providers/openai", Route::PutProvider { id: id("p"), name: id("openai") }),
         ] {
             assert_eq!(parse(method, path).unwrap().route, expected, "{method} {path}");

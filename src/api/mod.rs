@@ -1,10 +1,14 @@
 //! The wire contract: what clients send and receive. Typed where we read; what we do not read passes through.
 
 pub mod chat;
+pub mod csv;
 pub mod estimate;
 pub mod limits;
 pub mod models;
+pub mod parameters;
+pub mod project_usage;
 pub mod ratelimit;
 pub mod report;
+pub mod requests;
 pub mod usage;
 pub mod window;

@@ -1,4 +1,4 @@
-//! The admin routes: projects, settings, API keys, providers; the rest is `tiers`. Contract section 9.
+//! The admin routes: projects, settings, API keys, providers; the rest is `tiers` and `ledger`. Contract section 9.
 //!
 //! Always holds: secrets are hashed or sealed here, before they reach an object; answers show the last four only.
 
@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use crate::auth::api_key::{self, StoredKey};
 use crate::config::provider::Sealing;
 use crate::config::{DEFAULT_TENANT, KeyInfo, Project, ProviderConfig, Snapshot, Status};
+use crate::directory;
 use crate::edge::answer::Answer;
 use crate::edge::deployment::Deployment;
 use crate::edge::inbound::{Inbound, MAX_SMALL_BODY};
-use crate::edge::{clock, mint, objects, random, snapshots, tiers};
+use crate::edge::{clock, ledger, mint, objects, random, snapshots, tiers};
 use crate::error::{Code, Error, Result};
 use crate::project::Command;
 use crate::route::Route;
-use crate::{directory, user};
 
 /// The longest overlap of a rotated key, in seconds: 30 days.
 const MAX_OVERLAP_S: u64 = 30 * 86_400;
@@ -61,21 +61,16 @@ pub async fn serve(inbound: &mut Inbound, deployment: &Deployment, route: Route)
             ask(inbound, &id, &Command::DeleteProvider { name }).await?;
             Ok(Answer::empty(204))
         }
-        Route::EraseUser { id, uid } => {
-            ask(inbound, &id, &Command::Read).await?;
-            objects::user(&inbound.env, &id, &uid, &user::Command::Erase).await?;
-            Ok(Answer::empty(204))
-        }
+        Route::ProjectUsage { id } => ledger::usage(inbound, &id).await,
+        Route::ProjectRequests { id } => ledger::requests(inbound, &id).await,
+        Route::EraseUser { id, uid } => ledger::erase(inbound, &id, &uid).await,
         route => tiers::serve(inbound, route).await,
     }
 }
 
 /// Asks the project's object; its new state is known here at once.
 pub(super) async fn ask(inbound: &Inbound, id: &str, command: &Command) -> Result<Snapshot> {
-    // Ids are ours: a made-up one must not make an object.
-    if !is_project_id(id) {
-        return Err(Error::new(Code::NotFound, "There is no such project."));
-    }
+    check_id(id)?;
     let snapshot = objects::project(&inbound.env, id, command).await?;
     match command {
         Command::Read => {}
@@ -85,8 +80,10 @@ pub(super) async fn ask(inbound: &Inbound, id: &str, command: &Command) -> Resul
     Ok(snapshot)
 }
 
-fn is_project_id(id: &str) -> bool {
-    id.strip_prefix("proj_").is_some_and(|rest| rest.len() == 24 && rest.bytes().all(|b| b.is_ascii_hexdigit()))
+/// Ids are ours: a made-up one must not make an object.
+pub(super) fn check_id(id: &str) -> Result<()> {
+    let ours = id.strip_prefix("proj_").is_some_and(|rest| rest.len() == 24 && rest.bytes().all(|b| b.is_ascii_hexdigit()));
+    if ours { Ok(()) } else { Err(Error::new(Code::NotFound, "There is no such project.")) }
 }
 
 fn view(project: &Project) -> Value {

@@ -111,6 +111,7 @@ impl Admission<'_> {
             limits: self.caller.limits(),
             estimate,
             ttl_ms: WHOLE_MS + RESERVATION_SLACK_MS,
+            roll_up_ms: self.deployment.roll_up_ms,
         };
         let thread_id = command.thread.as_ref().map(|thread| thread.id.clone());
         let begun = self.admit(command, facts).await?;

@@ -22,6 +22,7 @@ mod expire;
 mod finish;
 mod history;
 mod message;
+pub mod outbox;
 mod rate;
 pub mod reconcile;
 pub mod refusal;
@@ -36,9 +37,9 @@ pub use command::{Command, Outcome};
 pub use store::{Store, StoreError, Write};
 
 use budget::{Amount, Period};
-use store::{RequestRow, Status};
+use store::{OutboxRow, RequestRow, Status};
 
-/// How long request rows are kept if the project does not say: 30 days, in ms.
+/// How long request rows are kept as long as the project has not said it: 30 days, in ms.
 pub const RETENTION_MS: u64 = 30 * DAY_MS;
 /// The most bytes of messages that a thread may hold and still be continued.
 pub const MAX_THREAD_BYTES: u64 = 32 * 1024 * 1024;
@@ -67,6 +68,8 @@ pub struct User {
     frontier: u64,
     /// The alarm that was last set.
     alarm: Option<u64>,
+    /// How far the project has been told.
+    outbox: OutboxRow,
     /// A commit failed: the store has to be read before anything else.
     stale: bool,
 }
@@ -126,6 +129,8 @@ impl User {
             }
         }
         user.alarm = store.alarm()?;
+        user.outbox = store.outbox()?;
+        user.outbox.ended = user.outbox.ended.max(store.newest_ended(user.outbox.low)?);
         Ok(user)
     }
 
@@ -156,10 +161,15 @@ impl User {
                 Ok(Outcome::Deleted)
             }
             Command::Expire(expire) => self.expire(store, expire, now),
+            Command::Outbox { limit } => Ok(Outcome::Outbox(self.batch(store, limit)?)),
+            Command::Acknowledge(told) => self.acknowledge(store, &told),
+            Command::Close => self.close(store, now),
             Command::Erase => {
-                self.commit(store, &[Write::Erase])?;
-                *self = Self::default();
-                Ok(Outcome::Erased)
+                // Numbers begin again, so the epoch is all that stays: it tells new numbers from old ones.
+                let outbox = OutboxRow { epoch: self.outbox.epoch + 1, ..OutboxRow::default() };
+                self.commit(store, &[Write::Erase, Write::PutOutbox(outbox)])?;
+                *self = Self { outbox, ..Self::default() };
+                Ok(Outcome::Erased { epoch: outbox.epoch })
             }
         }
     }
@@ -204,6 +214,7 @@ impl User {
     /// Replaces a reservation by its charge.
     fn settled(&mut self, request_id: &str, usage: TokenUsage) {
         let Some(open) = self.open.remove(request_id) else { return };
+        self.outbox.ended += 1;
         let amount = Amount { tokens: usage.total(), micro_usd: open.cost(usage) };
         if Period::Month.of(open.at) == Period::Month.of(self.newest_at) {
             self.spent.month = self.spent.month.plus(amount);

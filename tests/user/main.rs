@@ -6,6 +6,7 @@ mod commands;
 mod limits;
 mod memory;
 mod model;
+mod outbox;
 mod properties;
 mod routes;
 mod threads;

@@ -3,11 +3,16 @@
 //! Always holds: every call has a deadline (a panicking object answers nothing for many seconds); a command and its
 //! outcome are JSON; an object's error arrives as the error it was.
 
+mod carry;
 mod directory;
 mod document;
 mod project;
+mod rollup_store;
+mod sql;
 mod user;
 mod user_store;
+
+pub use carry::pull;
 
 use js_sys::{Promise, Uint8Array};
 use serde::de::DeserializeOwned;
@@ -53,9 +58,24 @@ pub async fn user(env: &Env, project_id: &str, uid: &str, command: &crate::user:
     }
 }
 
-/// Asks one project's object.
+/// What a project's object is asked: each kind has a state machine of its own. By reference on the way out.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Ask<C, R> {
+    /// Of its configuration.
+    Config(C),
+    /// Of its ledger.
+    Rollup(R),
+}
+
+/// Asks one project's object of its configuration.
 pub async fn project(env: &Env, id: &str, command: &crate::project::Command) -> Result<crate::config::Snapshot> {
-    Ok(call(env, "PROJECT_OBJECT", id, &encode(command)?).await?.0)
+    Ok(call(env, "PROJECT_OBJECT", id, &encode(&Ask::<_, ()>::Config(command))?).await?.0)
+}
+
+/// Asks one project's object of its ledger; also tells how many rows that wrote. A project that is not there is a 404.
+pub async fn rollup(env: &Env, id: &str, command: &crate::rollup::Command) -> Result<(crate::rollup::Outcome, u64)> {
+    call(env, "PROJECT_OBJECT", id, &encode(&Ask::<(), _>::Rollup(command))?).await
 }
 
 /// Asks the directory.

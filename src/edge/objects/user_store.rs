@@ -1,26 +1,24 @@
 //! `crate::user::Store` on an object's SQLite: binds and maps, nothing else.
 //!
-//! Always holds: a batch is one synchronous transaction; no statement text is made here.
+//! Always holds: whoever sets an alarm keeps the object's name with it. The pinned workerd tells a cold object its name when
+//! an alarm wakes it (measured); runtimes of the spring of 2026 did not, and what is never told is lost to the ledger.
 
-use js_sys::{Array, Function, Reflect};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use wasm_bindgen::closure::Closure;
-use wasm_bindgen::{JsCast, JsValue};
-use worker::{SqlStorage, SqlStorageValue, State};
+use worker::State;
 
+use super::sql::{Rows, Sql};
 use crate::error::Result;
-use crate::user::schema::{self, Bind};
-use crate::user::store::{Checkpoint, DayRow, RequestRow, ThreadRow, TurnRow};
-use crate::user::{Store, StoreError, Write};
+use crate::user::schema;
+use crate::user::store::{Checkpoint, DayRow, OutboxRow, RequestRow, ThreadRow, TurnRow};
+use crate::user::{Store, Write};
 
 /// One user's rows.
 pub struct UserStore {
-    sql: SqlStorage,
-    storage: JsValue,
+    sql: Sql,
     prepared: bool,
-    rows: u64,
     alarm: Option<Alarm>,
+    /// The object's name: what the platform says, or else what was kept.
+    name: Option<String>,
 }
 
 /// What is to become of the platform's alarm.
@@ -32,20 +30,25 @@ pub enum Alarm {
     Clear,
 }
 
-type Rows<T> = Result<T, StoreError>;
-
 impl UserStore {
     /// The store of this object.
     pub fn new(state: &State) -> Self {
-        let storage = state.storage();
-        Self { sql: storage.sql(), storage: JsValue::from(storage.as_raw()), prepared: false, rows: 0, alarm: None }
+        Self { sql: Sql::new(state), prepared: false, alarm: None, name: state.id().name() }
     }
 
     /// Makes the tables, once.
+    ///
+    /// # Errors
+    /// The store failed.
     pub fn prepare(&mut self) -> Result<()> {
+        #[derive(Deserialize)]
+        struct Kept {
+            value: String,
+        }
         if !self.prepared {
-            for statement in schema::SCHEMA {
-                self.sql.exec(statement, None).map_err(failed)?;
+            self.sql.prepare(schema::SCHEMA)?;
+            if self.name.is_none() {
+                self.name = self.sql.first::<Kept>(schema::NAME, &[])?.map(|kept| kept.value);
             }
             self.prepared = true;
         }
@@ -54,7 +57,7 @@ impl UserStore {
 
     /// Rows written since the last call.
     pub fn take_rows(&mut self) -> u64 {
-        std::mem::take(&mut self.rows)
+        self.sql.take_rows()
     }
 
     /// What the last batches decided about the alarm, if they did.
@@ -62,99 +65,84 @@ impl UserStore {
         self.alarm.take()
     }
 
-    fn query<T: DeserializeOwned>(&self, sql: &str, binds: &[Bind]) -> Rows<Vec<T>> {
-        let binds: Vec<SqlStorageValue> = binds.iter().map(value).collect();
-        self.sql.exec(sql, binds).and_then(|cursor| cursor.to_array()).map_err(failed)
-    }
-
-    fn first<T: DeserializeOwned>(&self, sql: &str, binds: &[Bind]) -> Rows<Option<T>> {
-        Ok(self.query(sql, binds)?.into_iter().next())
-    }
-
-    /// Runs `body` in the platform's synchronous transaction: a throw inside takes everything back.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count that was a u32")]
-    fn transaction(&self, mut body: impl FnMut() -> worker::Result<u64> + 'static) -> Rows<u64> {
-        let run = Closure::<dyn FnMut() -> Result<JsValue, JsValue>>::new(move || {
-            let rows = body().map_err(|e| JsValue::from_str(&e.to_string()))?;
-            Ok(JsValue::from(u32::try_from(rows).unwrap_or(u32::MAX)))
-        });
-        let method: Function = Reflect::get(&self.storage, &"transactionSync".into()).map(JsCast::unchecked_into).map_err(thrown)?;
-        let rows = method.call1(&self.storage, run.as_ref()).map_err(thrown)?;
-        Ok(rows.as_f64().map_or(0, |n| n as u64))
+    /// The object's name, `{project}/{uid}`.
+    pub fn name(&self) -> Option<String> {
+        self.name.clone()
     }
 }
 
 impl Store for UserStore {
     fn requests_before(&self, seq: u64, limit: u64) -> Rows<Vec<RequestRow>> {
-        self.query(schema::REQUESTS_BEFORE, &[seq.into(), limit.into()])
+        self.sql.query(schema::REQUESTS_BEFORE, &[seq.into(), limit.into()])
     }
 
     fn request(&self, seq: u64) -> Rows<Option<RequestRow>> {
-        self.first(schema::REQUEST, &[seq.into()])
+        self.sql.first(schema::REQUEST, &[seq.into()])
     }
 
     fn request_after(&self, seq: u64) -> Rows<Option<RequestRow>> {
-        self.first(schema::REQUEST_AFTER, &[seq.into()])
+        self.sql.first(schema::REQUEST_AFTER, &[seq.into()])
     }
 
     fn prunable(&self, before: u64, limit: u64) -> Rows<Option<u64>> {
-        #[derive(Deserialize)]
-        struct Row {
-            seq: Option<u64>,
-        }
-        Ok(self.first::<Row>(schema::PRUNABLE, &[limit.into(), before.into()])?.and_then(|row| row.seq))
+        self.sql.number(schema::PRUNABLE, &[limit.into(), before.into()])
     }
 
     fn day_sums(&self, after: u64, through: u64) -> Rows<Vec<DayRow>> {
-        self.query(schema::DAY_SUMS, &[after.into(), through.into()])
+        self.sql.query(schema::DAY_SUMS, &[after.into(), through.into()])
     }
 
     fn sums(&self, from: u64, to: u64, step: u64) -> Rows<Vec<DayRow>> {
-        self.query(schema::SUMS, &[step.into(), from.into(), to.into()])
+        self.sql.query(schema::SUMS, &[step.into(), from.into(), to.into()])
     }
 
     fn checkpoint(&self) -> Rows<Option<Checkpoint>> {
-        self.first(schema::CHECKPOINT, &[])
+        self.sql.first(schema::CHECKPOINT, &[])
     }
 
     fn days(&self, from: u64, through: u64) -> Rows<Vec<DayRow>> {
-        self.query(schema::DAYS, &[from.into(), through.into()])
+        self.sql.query(schema::DAYS, &[from.into(), through.into()])
+    }
+
+    fn outbox(&self) -> Rows<OutboxRow> {
+        Ok(self.sql.first(schema::OUTBOX, &[])?.unwrap_or_default())
+    }
+
+    fn newest_ended(&self, seq: u64) -> Rows<u64> {
+        Ok(self.sql.number(schema::NEWEST_ENDED, &[seq.into()])?.unwrap_or(0))
+    }
+
+    fn ended(&self, low: u64, after: u64, limit: u64) -> Rows<Vec<RequestRow>> {
+        self.sql.query(schema::ENDED, &[low.into(), after.into(), after.saturating_add(limit).into(), limit.into()])
+    }
+
+    fn first_untold(&self, low: u64, through: u64) -> Rows<Option<u64>> {
+        self.sql.number(schema::FIRST_UNTOLD, &[low.into(), through.into()])
     }
 
     fn alarm(&self) -> Rows<Option<u64>> {
-        #[derive(Deserialize)]
-        struct Row {
-            value: Option<u64>,
-        }
-        Ok(self.first::<Row>(schema::ALARM, &[])?.and_then(|row| row.value))
+        self.sql.number(schema::ALARM, &[])
     }
 
     fn thread(&self, id: &str) -> Rows<Option<ThreadRow>> {
-        self.first(schema::THREAD, &[id.into()])
+        self.sql.first(schema::THREAD, &[id.into()])
     }
 
     fn threads(&self, before: Option<(u64, &str)>, limit: u64) -> Rows<Vec<ThreadRow>> {
         match before {
-            None => self.query(schema::THREADS, &[limit.into()]),
-            Some((at, id)) => self.query(schema::THREADS_BEFORE, &[at.into(), id.into(), limit.into()]),
+            None => self.sql.query(schema::THREADS, &[limit.into()]),
+            Some((at, id)) => self.sql.query(schema::THREADS_BEFORE, &[at.into(), id.into(), limit.into()]),
         }
     }
 
     fn turns(&self, thread: &str) -> Rows<Vec<TurnRow>> {
-        self.query(schema::TURNS, &[thread.into()])
+        self.sql.query(schema::TURNS, &[thread.into()])
     }
 
     fn commit(&mut self, writes: &[Write]) -> Rows<()> {
-        let mut statements = Vec::new();
-        for (sql, binds) in writes.iter().flat_map(schema::statements) {
-            statements.push((sql, binds.iter().map(value).collect::<Vec<_>>()));
-        }
-        let sql = self.sql.clone();
-        self.rows += if statements.len() == 1 {
-            run(&sql, &mut statements).map_err(failed)?
-        } else {
-            self.transaction(move || run(&sql, &mut statements))?
-        };
+        let rings = writes.iter().any(|write| matches!(write, Write::SetAlarm(Some(_))));
+        let name = self.name.as_deref().filter(|_| rings).map(|name| (schema::KEEP_NAME, vec![name.into()]));
+        self.sql.run(writes.iter().flat_map(schema::statements).chain(name))?;
         for write in writes {
             match write {
                 Write::SetAlarm(Some(at)) => self.alarm = Some(Alarm::At(*at)),
@@ -164,32 +152,4 @@ impl Store for UserStore {
         }
         Ok(())
     }
-}
-
-/// Runs each statement and counts the rows written.
-fn run(sql: &SqlStorage, statements: &mut Vec<(&'static str, Vec<SqlStorageValue>)>) -> worker::Result<u64> {
-    let mut rows = 0;
-    for (text, binds) in std::mem::take(statements) {
-        rows += sql.exec(text, binds)?.rows_written() as u64;
-    }
-    Ok(rows)
-}
-
-/// Integers are below 2^53 by the state's own rule; one that is not would be a bug, and is stored as the largest that is exact.
-fn value(bind: &Bind) -> SqlStorageValue {
-    match bind {
-        Bind::Int(n) => SqlStorageValue::Integer(i64::try_from(*n).unwrap_or(i64::MAX).min((1 << 53) - 1)),
-        Bind::Text(text) => SqlStorageValue::from(text.as_ref()),
-        Bind::Null => SqlStorageValue::Null,
-    }
-}
-
-#[allow(clippy::needless_pass_by_value, reason = "the shape map_err wants")]
-fn failed(error: worker::Error) -> StoreError {
-    StoreError(error.to_string())
-}
-
-#[allow(clippy::needless_pass_by_value, reason = "the shape map_err wants")]
-fn thrown(value: JsValue) -> StoreError {
-    StoreError(format!("{:?}", value.as_string().unwrap_or_else(|| Array::of1(&value).join(",").into())))
 }

@@ -56,7 +56,7 @@ fn six(rates: Option<Rates>, input: u64) -> Six {
 }
 
 /// Micro-dollars of a usage: pico-dollars token by token, rounded by the fraction's distance to both neighbours.
-fn cost(rates: Option<Rates>, usage: TokenUsage) -> u64 {
+pub fn cost(rates: Option<Rates>, usage: TokenUsage) -> u64 {
     let six = six(rates, usage.input);
     let mut left = usage.input;
     let mut pico = 0_u64;

@@ -8,6 +8,7 @@ mod checks;
 mod conversation;
 mod ledger;
 mod seen;
+mod telling;
 
 use behest::api::usage::TokenUsage;
 use behest::error::{Code, Error};
@@ -31,6 +32,8 @@ pub struct World {
     flights: Vec<Flight>,
     numbers: u64,
     pruned: u64,
+    /// Which requests the project was told of, in the order of their settle numbers.
+    told: Vec<String>,
     /// Few steps cross an hour or a day.
     slow: bool,
     /// Most requests belong to one thread.
@@ -69,6 +72,7 @@ impl World {
             flights: Vec::new(),
             numbers: 0,
             pruned: 0,
+            told: Vec::new(),
             slow: false,
             talkative: false,
             checked: 0,
@@ -93,7 +97,7 @@ impl World {
             1 => Fault::After,
             _ => Fault::None,
         };
-        match self.rng.u8(..32) {
+        match self.rng.u8(..34) {
             0..6 => self.time_passes(),
             6..16 => self.begin_new(),
             16..18 => self.begin_again(),
@@ -103,6 +107,7 @@ impl World {
             28 => self.expire(),
             29 => self.delete_thread(),
             30 => self.stray(),
+            31..33 => self.tell(),
             _ => self.crash(),
         }
         // A fault that nothing ran into does not wait for the next step.
@@ -146,6 +151,7 @@ impl World {
                 choices: self.rng.u64(1..3),
             },
             ttl_ms: self.rng.u64(1_000..120_000),
+            roll_up_ms: self.rng.u64(1_000..400_000),
         };
         self.begin(Flight { begin, intent, begun: None, finish: None });
     }
@@ -303,7 +309,7 @@ impl World {
     fn expire(&mut self) {
         let now = self.now.max(self.ledger.newest_at());
         let commits = self.store.commits;
-        match self.apply(Command::Expire(Expire { retention_ms: 0 })) {
+        match self.apply(Command::Expire(Expire { retention_ms: Some(0), roll_up_ms: 300_000 })) {
             Ok(Outcome::Expired(expired)) => {
                 assert_eq!(expired.expired, self.ledger.expire(now));
                 assert_eq!(expired.wake_at, self.store.rows.alarm);
@@ -319,6 +325,8 @@ impl World {
         self.seen.pruned += pruned - self.pruned;
         let young = self.ledger.requests.values().filter(|request| request.seq <= pruned && request.at + 2 * DAY >= now).count();
         assert_eq!(young, 0, "pruned too early");
+        let untold = self.ledger.requests.iter().filter(|(id, request)| request.seq <= pruned && !self.told.contains(id)).count();
+        assert_eq!(untold, 0, "pruned untold");
         self.pruned = pruned;
     }
 
