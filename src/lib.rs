@@ -31,6 +31,7 @@ pub mod meter;
 pub mod price;
 pub mod project;
 pub mod provider;
+pub mod rollup;
 pub mod route;
 pub mod secrets;
 pub mod sse;

@@ -42,6 +42,8 @@ pub enum Route {
     PutTier { id: String, name: String },
     DeleteTier { id: String, name: String },
     ResolvedTier { id: String, name: String },
+    ProjectUsage { id: String },
+    ProjectRequests { id: String },
     EraseUser { id: String, uid: String },
     UserLimits { id: String, uid: String },
     PutUserLimits { id: String, uid: String },
@@ -111,6 +113,8 @@ const TABLE: &[(&str, &str, Door, Make)] = &[
     ("PUT", "/v1/projects/*/tiers/*", Door::Admin, |[id, name]| Route::PutTier { id, name }),
     ("DELETE", "/v1/projects/*/tiers/*", Door::Admin, |[id, name]| Route::DeleteTier { id, name }),
     ("GET", "/v1/projects/*/tiers/*/resolved", Door::Admin, |[id, name]| Route::ResolvedTier { id, name }),
+    ("GET", "/v1/projects/*/usage", Door::Admin, |[id, _]| Route::ProjectUsage { id }),
+    ("GET", "/v1/projects/*/requests", Door::Admin, |[id, _]| Route::ProjectRequests { id }),
     ("DELETE", "/v1/projects/*/users/*", Door::Admin, |[id, uid]| Route::EraseUser { id, uid }),
     ("GET", "/v1/projects/*/users/*/limits", Door::Admin, |[id, uid]| Route::UserLimits { id, uid }),
     ("PUT", "/v1/projects/*/users/*/limits", Door::Admin, |[id, uid]| Route::PutUserLimits { id, uid }),
@@ -207,6 +211,8 @@ mod tests {
             ("GET", "/v1/projects/p/tiers/pro/resolved", Route::ResolvedTier { id: id("p"), name: id("pro") }),
             ("PUT", "/v1/projects/p/users/a%2Fb%20%C3%B1%25/limits", Route::PutUserLimits { id: id("p"), uid: id("a/b ñ%") }),
             ("DELETE", "/v1/projects/p/users/limits", Route::EraseUser { id: id("p"), uid: id("limits") }),
+            ("GET", "/v1/projects/p/usage", Route::ProjectUsage { id: id("p") }),
+            ("GET", "/v1/projects/p/requests", Route::ProjectRequests { id: id("p") }),
             ("PUT", "/v1/projects/p/providers/openai", Route::PutProvider { id: id("p"), name: id("openai") }),
         ] {
             assert_eq!(parse(method, path).unwrap().route, expected, "{method} {path}");

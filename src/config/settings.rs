@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::auth::mint::{MAX_TTL_S, MIN_TTL_S};
+use crate::calendar::DAY_MS;
 use crate::config::number::{Count, Usd};
 use crate::config::price::PriceList;
 use crate::config::zone::ZoneName;
 use crate::cors::Origins;
 use crate::error::{Error, Result};
+use crate::user::RETENTION_MS;
 
 /// Requests per minute of a project when its settings name none (contract section 7).
 pub const PROJECT_RPM: u64 = 60;
@@ -52,7 +54,7 @@ pub struct Settings {
     pub guardrails: Guardrails,
     /// Threads.
     pub memory: Memory,
-    /// Days that request rows and messages are kept.
+    /// Days that the rows of single requests are kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retention_days: Option<Count>,
     /// Put in front of every chat as the first system message.
@@ -216,6 +218,11 @@ impl Limits {
 }
 
 impl Settings {
+    /// How long the rows of single requests are kept, in ms.
+    pub fn retention_ms(&self) -> u64 {
+        self.retention_days.map_or(RETENTION_MS, |days| days.get().saturating_mul(DAY_MS))
+    }
+
     /// Reads settings, naming the path of what is wrong.
     ///
     /// # Errors
@@ -240,6 +247,9 @@ impl Settings {
         }
         if self.routing.timeout_ms.is_some_and(|ms| !(100..=600_000).contains(&ms.get())) {
             return refuse("routing.timeout_ms", "expected 100 to 600000 milliseconds");
+        }
+        if self.retention_days.is_some_and(|days| !(1..=3650).contains(&days.get())) {
+            return refuse("retention_days", "expected 1 to 3650 days");
         }
         if self.routing.retries > 0 {
             return refuse("routing.retries", "retries are not supported yet; only 0 is taken");

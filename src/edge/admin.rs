@@ -1,4 +1,4 @@
-//! The admin routes: projects, settings, API keys, providers; the rest is `tiers` and `users`. Contract section 9.
+//! The admin routes: projects, settings, API keys, providers; the rest is `tiers`, `users` and `ledger`. Contract section 9.
 //!
 //! Always holds: secrets are hashed or sealed here, before they reach an object; answers show the last four only.
 
@@ -13,7 +13,7 @@ use crate::directory;
 use crate::edge::answer::Answer;
 use crate::edge::deployment::Deployment;
 use crate::edge::inbound::{Inbound, MAX_SMALL_BODY};
-use crate::edge::{clock, mint, objects, random, snapshots, tiers, users, zones};
+use crate::edge::{clock, ledger, mint, objects, random, snapshots, tiers, users, zones};
 use crate::error::{Code, Error, Result};
 use crate::project::Command;
 use crate::route::Route;
@@ -63,19 +63,17 @@ pub async fn serve(inbound: &mut Inbound, deployment: &Deployment, route: Route)
             ask(inbound, &id, &Command::DeleteProvider { name }).await?;
             Ok(Answer::empty(204))
         }
-        Route::EraseUser { .. } | Route::UserLimits { .. } | Route::PutUserLimits { .. } | Route::DeleteUserLimits { .. } => {
-            users::serve(inbound, route).await
-        }
+        Route::ProjectUsage { id } => ledger::usage(inbound, &id).await,
+        Route::ProjectRequests { id } => ledger::requests(inbound, &id).await,
+        Route::EraseUser { id, uid } => ledger::erase(inbound, &id, &uid).await,
+        Route::UserLimits { .. } | Route::PutUserLimits { .. } | Route::DeleteUserLimits { .. } => users::serve(inbound, route).await,
         route => tiers::serve(inbound, route).await,
     }
 }
 
 /// Asks the project's object; its new state is known here at once.
 pub(super) async fn ask(inbound: &Inbound, id: &str, command: &Command) -> Result<Snapshot> {
-    // Ids are ours: a made-up one must not make an object.
-    if !is_project_id(id) {
-        return Err(Error::new(Code::NotFound, "There is no such project."));
-    }
+    check_id(id)?;
     let snapshot = objects::project(&inbound.env, id, command).await?;
     match command {
         Command::Read => {}
@@ -85,8 +83,10 @@ pub(super) async fn ask(inbound: &Inbound, id: &str, command: &Command) -> Resul
     Ok(snapshot)
 }
 
-fn is_project_id(id: &str) -> bool {
-    id.strip_prefix("proj_").is_some_and(|rest| rest.len() == 24 && rest.bytes().all(|b| b.is_ascii_hexdigit()))
+/// Ids are ours: a made-up one must not make an object.
+pub(super) fn check_id(id: &str) -> Result<()> {
+    let ours = id.strip_prefix("proj_").is_some_and(|rest| rest.len() == 24 && rest.bytes().all(|b| b.is_ascii_hexdigit()));
+    if ours { Ok(()) } else { Err(Error::new(Code::NotFound, "There is no such project.")) }
 }
 
 fn view(project: &Project) -> Value {

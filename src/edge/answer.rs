@@ -51,6 +51,16 @@ impl Answer {
         Self::json_text(status, value.to_string())
     }
 
+    /// Comma-separated values, to be saved as a file.
+    pub fn csv(name: &str, text: impl Into<Vec<u8>>) -> Self {
+        let headers = vec![
+            ("content-type", "text/csv; charset=utf-8".to_owned()),
+            ("content-disposition", format!("attachment; filename=\"{name}\"")),
+            ("cache-control", "no-store".to_owned()),
+        ];
+        Self { status: 200, headers, body: Body::Bytes(text.into()) }
+    }
+
     /// An event stream.
     pub fn events(stream: ReadableStream) -> Self {
         let headers = vec![

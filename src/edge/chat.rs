@@ -147,6 +147,7 @@ impl Admission<'_> {
             project: self.caller.terms(),
             stream: chat.stream,
             ttl_ms: WHOLE_MS + RESERVATION_SLACK_MS,
+            roll_up_ms: self.deployment.roll_up_ms,
         };
         let limits = command.limits;
         let thread_id = command.thread.as_ref().map(|thread| thread.id.clone());

@@ -13,6 +13,8 @@ use crate::secrets::{MasterKeys, hex};
 pub const CONFIG_KV: &str = "CONFIG";
 /// Requests per minute of one address when `IP_RPM` is not set (contract section 7).
 const IP_RPM: u64 = 120;
+/// How long a settled request may wait until its project is told, when `ROLL_UP_SECONDS` is not set: five minutes.
+const ROLL_UP_S: u64 = 300;
 
 /// The deployment as this isolate knows it.
 pub struct Deployment {
@@ -30,6 +32,8 @@ pub struct Deployment {
     pub ip_rpm: u64,
     /// Whether base URLs on private addresses are allowed.
     pub allow_private: bool,
+    /// How long a settled request may wait until its project is told, in ms.
+    pub roll_up_ms: u64,
     /// No limits, usage or threads: for measuring what they cost.
     pub unmetered: bool,
 }
@@ -49,6 +53,12 @@ pub fn get(env: &Env) -> Result<Rc<Deployment>> {
     let deployment = Rc::new(read(env)?);
     DEPLOYMENT.set(Some(Rc::clone(&deployment)));
     Ok(deployment)
+}
+
+/// How long a settled request may wait until its project is told, in ms: 1 second to 1 hour.
+pub fn roll_up_ms(env: &Env) -> u64 {
+    let set = env.var("ROLL_UP_SECONDS").ok().and_then(|v| v.to_string().parse::<u64>().ok());
+    set.map_or(ROLL_UP_S, |seconds| seconds.clamp(1, 3_600)) * 1_000
 }
 
 fn read(env: &Env) -> Result<Deployment> {
@@ -74,6 +84,7 @@ fn read(env: &Env) -> Result<Deployment> {
         admin_token,
         ip_rpm,
         allow_private: flag("ALLOW_PRIVATE_UPSTREAMS"),
+        roll_up_ms: roll_up_ms(env),
         unmetered: flag("BEHEST_UNMETERED"),
     })
 }

@@ -96,6 +96,13 @@ impl Inbound {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// The `Link` header of the page after: the same question with another place to go on from.
+    pub fn next_link(&self, place: &str, next: &str) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(self.query.iter().filter(|(name, _)| name != place)).append_pair(place, next);
+        format!("<{}?{}>; rel=\"next\"", self.path, query.finish())
+    }
+
     /// The body as JSON of an admin request.
     ///
     /// # Errors

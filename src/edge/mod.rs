@@ -16,6 +16,7 @@ mod gone;
 mod headers;
 mod inbound;
 mod isolate;
+mod ledger;
 mod log;
 mod mint;
 mod models;

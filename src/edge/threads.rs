@@ -62,10 +62,10 @@ fn limit(inbound: &Inbound) -> Result<Option<u64>> {
 /// A bare array; the way to the next page is in the `Link` header.
 fn page(inbound: &Inbound, body: &str, next: Option<String>) -> Answer {
     let answer = Answer::json_text(200, body);
-    let Some(next) = next else { return answer };
-    let mut query = url::form_urlencoded::Serializer::new(String::new());
-    query.extend_pairs(inbound.query.iter().filter(|(name, _)| name != "before")).append_pair("before", &next);
-    answer.with("link", format!("<{}?{}>; rel=\"next\"", inbound.path, query.finish()))
+    match next {
+        Some(next) => answer.with("link", inbound.next_link("before", &next)),
+        None => answer,
+    }
 }
 
 fn message_id(message: &RawValue) -> Option<String> {

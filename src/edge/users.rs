@@ -1,4 +1,4 @@
-//! The admin routes of users: their own limits, and erasing them. Contract section 9.
+//! The admin routes of users: their own limits. (Erasing them is `ledger`'s: what they used is told first.) Contract section 9.
 //!
 //! Always holds: what is said of a user is kept in that user's object alone, so it is in force at once, and goes with it.
 
@@ -19,11 +19,6 @@ use crate::user::{Command, Outcome};
 /// Serves one of the routes.
 pub async fn serve(inbound: &mut Inbound, route: Route) -> Result<Answer> {
     match route {
-        Route::EraseUser { id, uid } => {
-            ask(inbound, &id, &project::Command::Read).await?;
-            objects::user(&inbound.env, &id, &uid, &Command::Erase).await?;
-            Ok(Answer::empty(204))
-        }
         Route::UserLimits { id, uid } => limits(inbound, &id, &uid, &Command::Overrides).await,
         Route::PutUserLimits { id, uid } => {
             let overrides = overrides::parse(inbound.json::<Value>().await?)?;

@@ -16,6 +16,8 @@ const LIVES: [(u64, u64); 3] = [(4, 900_000), (2, 60_000), (1, 10_000)];
 const SINGLE_MS: u64 = 2_000;
 /// What a user is told to wait for a place, ms: one may be free at any time.
 const PLACE_AFTER_MS: u64 = 1_000;
+/// With room, a slice holds so many requests like the one that it was asked for: some minutes of a lively conversation.
+const AHEAD: u64 = 64;
 /// Near a limit a stream that can ask for more gets one part in so many of what is left.
 const PARTS: u64 = 10;
 
@@ -192,7 +194,7 @@ impl Pool {
         }
         let wanted = lacks(whole);
         let (raise, extra) = match manner {
-            Manner::Generous => (wanted.min(room), (room.saturating_sub(wanted) / (4 * (active + 1))).min(whole.saturating_mul(4))),
+            Manner::Generous => (wanted.min(room), (room.saturating_sub(wanted) / (4 * (active + 1))).min(whole.saturating_mul(AHEAD))),
             Manner::Single if need.extends => (wanted.min((room / PARTS).max(lacks(least))), 0),
             Manner::Single => (wanted.min(room), 0),
         };

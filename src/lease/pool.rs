@@ -106,6 +106,7 @@ impl Pool {
         if self.stale {
             *self = Self::load(store)?;
         }
+        let before = self.holders.get(&ask.user).cloned();
         let Some(mut writes) = self.heard(&ask.user, &ask.report, terms, now) else {
             return Ok(Answer::Reply(Self::refused(soon(), terms)));
         };
@@ -117,10 +118,15 @@ impl Pool {
             if matches!(answer, Answer::Reply(_)) {
                 holder.told = holder.told.max(terms.version);
             }
-            writes.push(Write::PutHolder(ask.user.clone(), Box::new(holder.clone())));
+            // A refusal mostly changes nothing, and rows are what the platform bills.
+            if before.is_none_or(|before| before.differs(holder)) {
+                writes.push(Write::PutHolder(ask.user.clone(), Box::new(holder.clone())));
+            }
         }
         writes.extend(self.sweep(terms.span, now));
-        store.commit(&writes).inspect_err(|_| self.stale = true)?;
+        if !writes.is_empty() {
+            store.commit(&writes).inspect_err(|_| self.stale = true)?;
+        }
         Ok(answer)
     }
 

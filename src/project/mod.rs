@@ -283,6 +283,8 @@ mod tests {
             ("limits.user_tokens_per_day", json!({"limits": {"user_tokens_per_day": 9_007_199_254_740_993_u64}})),
             ("token.default_ttl", json!({"token": {"default_ttl": 10}})),
             ("routing.timeout_ms", json!({"routing": {"timeout_ms": 1}})),
+            ("retention_days", json!({"retention_days": 3_651})),
+            ("retention_days", json!({"retention_days": 0})),
             ("routing.retries", json!({"routing": {"retries": 2}})),
             ("allowed_origins", json!({"allowed_origins": ["not an origin"]})),
             ("guardrails.pii.mode", json!({"guardrails": {"pii": {"mode": "block"}}})),

@@ -15,9 +15,6 @@ use crate::error::{Code, Error, Result};
 use crate::lease::Reply;
 use crate::lease::holder::RUN_MS;
 
-/// The alarm is set at most this far ahead of a new reservation. It is a backstop: admission itself settles what is
-/// overdue, so the alarm may be late, and a request need not pay for setting one.
-const ALARM_WITHIN_MS: u64 = DAY_MS;
 /// An alarm this long overdue was lost.
 const ALARM_LOST_MS: u64 = 3_600_000;
 
@@ -107,7 +104,7 @@ impl User {
     fn write(&mut self, store: &mut impl Store, begin: &Begin, grant: Grant, holding: Option<Box<Holding>>, at: u64) -> Result<()> {
         let row = RequestRow { day: self.today.day, ..row(begin, grant, self.newest_seq + 1, at) };
         let due = self.due(at);
-        let alarm = self.alarm_for_begin(at);
+        let alarm = self.alarm_for_begin(at + begin.roll_up_ms, at);
         let mut writes: Vec<Write> = due.iter().map(|(_, settlement)| Write::Settle(settlement.clone())).collect();
         writes.push(Write::InsertRequest(Box::new(row.clone())));
         writes.extend(alarm.map(|at| Write::SetAlarm(Some(at))));
@@ -125,9 +122,9 @@ impl User {
         Ok(())
     }
 
-    /// Set if an alarm has to be set: none is pending soon enough, or the one that was has been lost.
-    fn alarm_for_begin(&self, now: u64) -> Option<u64> {
-        let latest = now + ALARM_WITHIN_MS;
+    /// Set if an alarm has to be set: none is pending soon enough to tell the project of this request, or the one that was
+    /// has been lost. So whoever finishes need not set any, and a user who goes on sets one per alarm.
+    fn alarm_for_begin(&self, latest: u64, now: u64) -> Option<u64> {
         let pending = self.alarm.is_some_and(|alarm| alarm <= latest && alarm + ALARM_LOST_MS >= now);
         if pending { None } else { Some(latest) }
     }
@@ -181,6 +178,7 @@ fn row(begin: &Begin, grant: Grant, seq: u64, at: u64) -> RequestRow {
         micro_usd: 0,
         estimated: false,
         stored: false,
+        ended: None,
         settled_at: None,
         ttft_ms: None,
         duration_ms: None,

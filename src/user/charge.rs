@@ -45,10 +45,11 @@ impl Open {
         self.deadline < now
     }
 
-    fn expiry(&self, now: u64) -> Settlement {
+    fn expiry(&self, ended: u64, now: u64) -> Settlement {
         let usage = self.presumed();
         Settlement {
             seq: self.seq,
+            ended,
             status: Status::Expired,
             usage,
             micro_usd: self.cost(usage),
@@ -64,9 +65,9 @@ impl Open {
 impl User {
     /// The ends of all reservations whose deadline has passed, in the order of their numbers, with their request ids.
     pub(super) fn due(&self, now: u64) -> Vec<(String, Settlement)> {
-        let mut due: Vec<_> = self.open.iter().filter(|(_, open)| open.due(now)).map(|(id, open)| (id.clone(), open.expiry(now))).collect();
-        due.sort_by_key(|(_, settlement)| settlement.seq);
-        due
+        let mut due: Vec<_> = self.open.iter().filter(|(_, open)| open.due(now)).collect();
+        due.sort_unstable_by_key(|(_, open)| open.seq);
+        (self.next_ended()..).zip(due).map(|(ended, (id, open))| (id.clone(), open.expiry(ended, now))).collect()
     }
 }
 

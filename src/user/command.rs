@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 pub use super::extend::{Extend, Progress, Progressed};
 use super::holding::Upkeep;
+use super::outbox::Acknowledge;
 use super::overrides::Overrides;
 use super::refusal::Refusal;
 use super::report::{Cell, Standing, UsageQuery};
@@ -16,6 +17,7 @@ use super::store::KeySource;
 use crate::api::usage::TokenUsage;
 use crate::lease::{Ask, Lease, Recall, Report};
 use crate::price::Rates;
+use crate::rollup::batch::Batch;
 use crate::zone::Zone;
 
 /// One question to a user's object. All times inside are milliseconds; `now` is an argument of `apply`.
@@ -58,6 +60,15 @@ pub enum Command {
     TakeLease(Lease, u64),
     /// The alarm: settle what nobody settled, prune what is old. Answer: `Expired`.
     Expire(Expire),
+    /// What the project is to be told next. Answer: `Outbox`.
+    Outbox {
+        /// The most requests; [`super::outbox::MOST_ENTRIES`] anyway.
+        limit: u64,
+    },
+    /// What the project has been told. Answer: `Acknowledged`.
+    Acknowledge(Acknowledge),
+    /// Settle what is open at its last report: nobody is going to finish it. Answer: `Closed`.
+    Close,
     /// Remove everything there is about this user. Answer: `Erased`.
     Erase,
 }
@@ -113,8 +124,20 @@ pub enum Outcome {
     Deleted,
     /// What the alarm did.
     Expired(Expired),
+    /// What the project is to be told next.
+    Outbox(Batch),
+    /// It is noted.
+    Acknowledged {
+        /// Settled requests that the project has not acknowledged.
+        waiting: u64,
+    },
+    /// Nothing is open.
+    Closed,
     /// Everything is gone.
-    Erased,
+    Erased {
+        /// How often the user has been erased.
+        epoch: u64,
+    },
 }
 
 /// Admit one request.
@@ -147,6 +170,8 @@ pub struct Begin {
     pub stream: bool,
     /// How long the reservation lives without a finish, in ms; at most a day.
     pub ttl_ms: u64,
+    /// How long a settled request may wait until the project is told, in ms: the alarm is set so far ahead.
+    pub roll_up_ms: u64,
 }
 
 /// What a request brings of its project.
@@ -409,8 +434,10 @@ pub struct ThreadView {
 /// The alarm's work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expire {
-    /// Request rows older than this are pruned, in ms. [`super::RETENTION_MS`] unless the project says otherwise.
-    pub retention_ms: u64,
+    /// Request rows older than this are pruned, in ms; `None`: what the project last said, else [`super::RETENTION_MS`].
+    pub retention_ms: Option<u64>,
+    /// As in [`Begin`].
+    pub roll_up_ms: u64,
 }
 
 /// What the alarm did.

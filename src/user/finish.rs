@@ -27,6 +27,7 @@ impl User {
         let stored = !writes.is_empty();
         writes.push(Write::Settle(Settlement {
             seq: open.seq,
+            ended: self.next_ended(),
             status: status(finish.status),
             usage,
             micro_usd,

@@ -25,6 +25,7 @@ mod finish;
 mod history;
 pub mod holding;
 mod message;
+pub mod outbox;
 pub mod overrides;
 mod rate;
 pub mod reconcile;
@@ -44,10 +45,10 @@ use budget::Amount;
 use command::{Begin, Progress};
 use holding::Holding;
 use overrides::Overrides;
-use store::{RequestRow, Status};
+use store::{OutboxRow, RequestRow, Status};
 use today::Today;
 
-/// How long request rows are kept if the project does not say: 30 days, in ms.
+/// How long request rows are kept as long as the project has not said it: 30 days, in ms.
 pub const RETENTION_MS: u64 = 30 * DAY_MS;
 /// The most bytes of messages that a thread may hold and still be continued.
 pub const MAX_THREAD_BYTES: u64 = 32 * 1024 * 1024;
@@ -83,6 +84,8 @@ pub struct User {
     holding: Holding,
     /// The alarm that was last set.
     alarm: Option<u64>,
+    /// How far the project has been told.
+    outbox: OutboxRow,
     /// A commit failed: the store has to be read before anything else.
     stale: bool,
 }
@@ -133,6 +136,8 @@ impl User {
         user.overrides = store.overrides()?;
         user.holding = store.holding()?.unwrap_or_default();
         user.alarm = store.alarm()?;
+        user.outbox = store.outbox()?;
+        user.outbox.ended = user.outbox.ended.max(store.newest_ended(user.outbox.low)?);
         Ok(user)
     }
 
@@ -177,10 +182,15 @@ impl User {
             Command::Renew => Ok(self.renewal(now).map_or(Outcome::Held, Outcome::Ask)),
             Command::TakeLease(lease, asked_at) => self.take_lease(store, &lease, asked_at).map(|()| Outcome::Held),
             Command::Expire(expire) => self.expire(store, expire, now),
+            Command::Outbox { limit } => Ok(Outcome::Outbox(self.batch(store, limit)?)),
+            Command::Acknowledge(told) => self.acknowledge(store, &told),
+            Command::Close => self.close(store, now),
             Command::Erase => {
-                self.commit(store, &[Write::Erase])?;
-                *self = Self::default();
-                Ok(Outcome::Erased)
+                // Numbers begin again, so the epoch is all that stays: it tells new numbers from old ones.
+                let outbox = OutboxRow { epoch: self.outbox.epoch + 1, ..OutboxRow::default() };
+                self.commit(store, &[Write::Erase, Write::PutOutbox(outbox)])?;
+                *self = Self { outbox, ..Self::default() };
+                Ok(Outcome::Erased { epoch: outbox.epoch })
             }
         }
     }
@@ -255,6 +265,7 @@ impl User {
     /// Replaces a reservation by its charge.
     fn settled(&mut self, request_id: &str, usage: TokenUsage) {
         let Some(open) = self.open.remove(request_id) else { return };
+        self.outbox.ended += 1;
         let amount = Amount { tokens: usage.total(), micro_usd: open.cost(usage) };
         self.today.charge(open.day, amount);
     }

@@ -29,8 +29,8 @@ pub const SCHEMA: &[&str] = &[
      reserved_micro_usd INTEGER NOT NULL, max_output INTEGER, grows_to INTEGER, status TEXT NOT NULL, input INTEGER, output INTEGER, \
      cached_input INTEGER NOT NULL DEFAULT 0, cache_write INTEGER NOT NULL DEFAULT 0, reasoning INTEGER NOT NULL DEFAULT 0, \
      audio_input INTEGER NOT NULL DEFAULT 0, audio_output INTEGER NOT NULL DEFAULT 0, micro_usd INTEGER NOT NULL DEFAULT 0, \
-     estimated INTEGER NOT NULL DEFAULT 0, stored INTEGER NOT NULL DEFAULT 0, settled_at INTEGER, ttft_ms INTEGER, \
-     duration_ms INTEGER)",
+     estimated INTEGER NOT NULL DEFAULT 0, stored INTEGER NOT NULL DEFAULT 0, ended INTEGER, settled_at INTEGER, \
+     ttft_ms INTEGER, duration_ms INTEGER)",
     "CREATE TABLE IF NOT EXISTS days (\
      day INTEGER NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL, key_source TEXT NOT NULL, requests INTEGER NOT NULL, \
      unpriced INTEGER NOT NULL, input INTEGER NOT NULL, output INTEGER NOT NULL, cached_input INTEGER NOT NULL, \
@@ -44,6 +44,9 @@ pub const SCHEMA: &[&str] = &[
      PRIMARY KEY (thread, turn, piece)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS overrides (id INTEGER PRIMARY KEY, limits TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS holding (id INTEGER PRIMARY KEY, body TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS outbox (\
+     id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, ended INTEGER NOT NULL, acknowledged INTEGER NOT NULL, \
+     low INTEGER NOT NULL, retention_ms INTEGER)",
     "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
 ];
 
@@ -53,8 +56,8 @@ pub const REQUESTS_BEFORE: &str = "SELECT * FROM requests WHERE seq < ? ORDER BY
 pub const REQUEST: &str = "SELECT * FROM requests WHERE seq = ?";
 /// `Store::request_after`: seq → a `RequestRow` or none.
 pub const REQUEST_AFTER: &str = "SELECT * FROM requests WHERE seq > ? ORDER BY seq LIMIT 1";
-/// `Store::prunable`: limit, before → one row `{seq}`, null if there is none.
-pub const PRUNABLE: &str = "SELECT MAX(seq) AS seq FROM (SELECT seq, at FROM requests ORDER BY seq LIMIT ?) WHERE at < ?";
+/// `Store::prunable`: limit, before → one row `{value}`, null if there is none.
+pub const PRUNABLE: &str = "SELECT MAX(seq) AS value FROM (SELECT seq, at FROM requests ORDER BY seq LIMIT ?) WHERE at < ?";
 /// `Store::day_sums`: after, through → `DayRow`s.
 pub const DAY_SUMS: &str =
     concat!("SELECT day", sums!(), "WHERE seq > ? AND seq <= ? AND status <> 'open' GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4");
@@ -72,6 +75,18 @@ pub const CHECKPOINT: &str =
 pub const DAYS: &str = "SELECT * FROM days WHERE day >= ? AND day <= ? ORDER BY day, provider, model, key_source";
 /// `Store::overrides`: → one row `{limits}`, JSON, or none.
 pub const OVERRIDES: &str = "SELECT limits FROM overrides WHERE id = 1";
+/// `Store::outbox`: → an `OutboxRow` or none.
+pub const OUTBOX: &str = "SELECT epoch, ended, acknowledged, low, retention_ms FROM outbox WHERE id = 1";
+/// `Store::newest_ended`: seq → one row `{value}`, null if there is none.
+pub const NEWEST_ENDED: &str = "SELECT MAX(ended) AS value FROM requests WHERE seq >= ?";
+/// `Store::ended`: low, after, through, limit → `RequestRow`s. They lie close together: the limit ends the reading early.
+pub const ENDED: &str = "SELECT * FROM requests WHERE seq >= ? AND ended > ? AND ended <= ? LIMIT ?";
+/// `Store::first_untold`: low, through → one row `{value}` or none.
+pub const FIRST_UNTOLD: &str = "SELECT seq AS value FROM requests WHERE seq >= ? AND (ended IS NULL OR ended > ?) ORDER BY seq LIMIT 1";
+/// Keeps the object's own name with its alarm, for the case that the platform does not tell it then. name →
+pub const KEEP_NAME: &str = "INSERT OR IGNORE INTO meta (key, value) VALUES ('name', ?)";
+/// The name that was kept: → one row `{value}` or none.
+pub const NAME: &str = "SELECT value FROM meta WHERE key = 'name'";
 /// `Store::alarm`: → one row `{value}` or none.
 pub const ALARM: &str = "SELECT value FROM meta WHERE key = 'alarm'";
 /// `Store::holding`: → one row `{body}`, JSON, or none.
@@ -92,7 +107,8 @@ const INSERT_REQUEST: &str = "INSERT INTO requests (seq, request_id, session_id,
 const PROGRESS: &str = "UPDATE requests SET input = ?, output = ?, cached_input = ?, cache_write = ?, reasoning = ?, \
      audio_input = ?, audio_output = ?, reserved_output = ?, reserved_micro_usd = ? WHERE seq = ? AND status = 'open'";
 const SETTLE: &str = "UPDATE requests SET input = ?, output = ?, cached_input = ?, cache_write = ?, reasoning = ?, \
-     audio_input = ?, audio_output = ?, micro_usd = ?, status = ?, estimated = ?, stored = ?, settled_at = ?, ttft_ms = ?, duration_ms = ? WHERE seq = ? AND status = 'open'";
+     audio_input = ?, audio_output = ?, micro_usd = ?, status = ?, estimated = ?, stored = ?, ended = ?, settled_at = ?, ttft_ms = ?, duration_ms = ? \
+     WHERE seq = ? AND status = 'open'";
 const MARK_STORED: &str = "UPDATE requests SET stored = 1 WHERE seq = ?";
 const PUT_DAY: &str = "INSERT OR REPLACE INTO days (provider, model, key_source, day, requests, unpriced, input, output, \
      cached_input, cache_write, reasoning, audio_input, audio_output, micro_usd, through_seq) \
@@ -105,12 +121,14 @@ const TRUNCATE_TURNS: &str = "DELETE FROM turns WHERE thread = ? AND turn >= ?";
 const DELETE_TURNS: &str = "DELETE FROM turns WHERE thread = ?";
 const DELETE_THREAD: &str = "DELETE FROM threads WHERE id = ?";
 const PUT_OVERRIDES: &str = "INSERT OR REPLACE INTO overrides (id, limits) VALUES (1, ?)";
+const PUT_OUTBOX: &str = "INSERT OR REPLACE INTO outbox (id, epoch, ended, acknowledged, low, retention_ms) VALUES (1, ?, ?, ?, ?, ?)";
 const SET_ALARM: &str = "INSERT OR REPLACE INTO meta (key, value) VALUES ('alarm', ?)";
 const CLEAR_ALARM: &str = "DELETE FROM meta WHERE key = 'alarm'";
 const PUT_HOLDING: &str = "INSERT OR REPLACE INTO holding (id, body) VALUES (1, ?)";
 const ERASE: &[&str] = &[
     "DELETE FROM requests",
     "DELETE FROM holding",
+    "DELETE FROM outbox",
     "DELETE FROM days",
     "DELETE FROM threads",
     "DELETE FROM turns",
@@ -180,6 +198,10 @@ pub fn statements(write: &Write) -> Vec<Statement<'_>> {
             vec![(DELETE_TURNS, vec![thread.as_str().into()]), (DELETE_THREAD, vec![thread.as_str().into()])]
         }
         Write::PutOverrides(overrides) => vec![put_overrides(overrides)],
+        Write::PutOutbox(row) => {
+            let numbers = [row.epoch, row.ended, row.acknowledged, row.low].map(Bind::Int);
+            vec![(PUT_OUTBOX, numbers.into_iter().chain([row.retention_ms.into()]).collect())]
+        }
         Write::SetAlarm(Some(at)) => vec![(SET_ALARM, vec![(*at).into()])],
         Write::SetAlarm(None) => vec![(CLEAR_ALARM, vec![])],
         Write::PutHolding(holding) => vec![(PUT_HOLDING, vec![Bind::Text(Cow::Owned(holding.body()))])],
@@ -218,11 +240,12 @@ fn insert_request(row: &RequestRow) -> Statement<'_> {
 
 fn settle(settlement: &Settlement) -> Statement<'_> {
     let mut binds = usage_binds(&settlement.usage);
-    binds.extend::<[Bind; 8]>([
+    binds.extend::<[Bind; 9]>([
         settlement.micro_usd.into(),
         settlement.status.name().into(),
         settlement.estimated.into(),
         settlement.stored.into(),
+        settlement.ended.into(),
         settlement.settled_at.into(),
         settlement.ttft_ms.into(),
         settlement.duration_ms.into(),

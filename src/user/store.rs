@@ -37,6 +37,14 @@ pub trait Store {
     fn days(&self, from: u64, through: u64) -> Result<Vec<DayRow>, StoreError>;
     /// What is said of the user's limits; nothing if there is no row.
     fn overrides(&self) -> Result<Overrides, StoreError>;
+    /// How far the project has been told, as last written; all nothing if it never was.
+    fn outbox(&self) -> Result<OutboxRow, StoreError>;
+    /// The highest settle number of the request rows from `seq` on; 0 if there is none.
+    fn newest_ended(&self, seq: u64) -> Result<u64, StoreError>;
+    /// The request rows from `low` on with `after < ended <= after + limit`, in any order.
+    fn ended(&self, low: u64, after: u64, limit: u64) -> Result<Vec<RequestRow>, StoreError>;
+    /// The lowest request row from `low` on that is not settled, or has a settle number above `through`.
+    fn first_untold(&self, low: u64, through: u64) -> Result<Option<u64>, StoreError>;
     /// The alarm that was last set, epoch ms.
     fn alarm(&self) -> Result<Option<u64>, StoreError>;
     /// What it has of the project's limits.
@@ -124,6 +132,8 @@ pub enum Write {
     },
     /// 1 row: replaces what is said of the user's limits.
     PutOverrides(Overrides),
+    /// 1 row: how far the project has been told.
+    PutOutbox(OutboxRow),
     /// 1 row, and the platform's own alarm is to be set (or deleted) with it. Epoch ms.
     SetAlarm(Option<u64>),
     /// 1 row: replaces what it has of the project's limits.
@@ -246,6 +256,8 @@ pub struct RequestRow {
     /// Its turn is in the thread.
     #[serde(with = "flag")]
     pub stored: bool,
+    /// 1, 2, 3 … in the order of settlement; set once it is settled.
+    pub ended: Option<u64>,
     /// When it was settled, epoch ms.
     pub settled_at: Option<u64>,
     /// To the first byte, ms.
@@ -274,6 +286,8 @@ impl RequestRow {
 pub struct Settlement {
     /// The request.
     pub seq: u64,
+    /// Its settle number: one more than the settlement before has.
+    pub ended: u64,
     /// Not `Open`.
     pub status: Status,
     /// The charge.
@@ -322,6 +336,21 @@ pub struct TurnRow {
     pub piece: u64,
     /// The text.
     pub body: String,
+}
+
+/// How far the project has been told of settled requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutboxRow {
+    /// How often the user was erased: settle numbers begin again with each.
+    pub epoch: u64,
+    /// The last settle number when this was written.
+    pub ended: u64,
+    /// The project has every settle number up to here.
+    pub acknowledged: u64,
+    /// Every request row below this is settled and acknowledged.
+    pub low: u64,
+    /// How long the project wants request rows to be kept, in ms, if it ever said so.
+    pub retention_ms: Option<u64>,
 }
 
 /// `SQLite` has no booleans: 0 and 1.

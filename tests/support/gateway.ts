@@ -106,9 +106,8 @@ export class Gateway {
     const deadline = Date.now() + within;
     while (Date.now() < deadline) {
       if (!this.running) throw new Error(`wrangler ended with ${this.child.exitCode ?? this.child.signalCode}`);
-      const answer = await fetch(`${this.url}/healthz`, { signal: AbortSignal.timeout(2_000) }).catch(() => undefined);
-      await answer?.arrayBuffer();
-      if (answer?.ok) return;
+      const healthy = await fetch(`${this.url}/healthz`, { signal: AbortSignal.timeout(2_000) }).then((answer) => answer.arrayBuffer().then(() => answer.ok)).catch(() => false);
+      if (healthy) return;
       await sleep(50);
     }
     throw new Error(`no healthy answer within ${within} ms`);

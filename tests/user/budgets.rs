@@ -174,6 +174,7 @@ fn totals_are_kept_apart_by_provider_model_and_key() {
         let seq = object.begin(Begin { key_source, rates, ..begin(&id) }, NOW + n).unwrap().reservation.seq;
         object.finish(finish(&id, seq), NOW + n);
     }
+    object.tell_all();
     object.expire(NOW + 40 * DAY);
     assert!(object.store.rows.requests.is_empty());
     let days = object.store.days(0, 1 << 40).unwrap();

@@ -8,7 +8,7 @@ use behest::user::overrides::{Bound, Overrides};
 use behest::user::report::UsageQuery;
 use behest::zone::Zone;
 
-use crate::words::{begin, finish, raw, to_thread, turn, usage};
+use crate::words::{begin, finish, raw, to_thread, told, turn, usage};
 
 /// Spaces, number forms, escapes, key order and nesting that a detour through a value would change.
 const ODD: &str = "{ \"content\" : \"caf\\u00e9 \\ud83e\\udd80 \\/\",\n\t\"role\":\"user\", \"x\":[1.0, 1e3, -0.0, 12345678901234567890123, 1.10], \"a\":{ } ,\"a\":null}";
@@ -22,7 +22,7 @@ fn id() -> String {
 fn every_command_arrives_as_it_was_sent() {
     let messages = vec![raw(ODD), raw(ODD)];
     let thread_finish = turn("t", BASE, &messages, Some(ODD));
-    let commands: [(Command, usize); 16] = [
+    let commands: [(Command, usize); 19] = [
         (Command::Begin(Begin { thread: Some(to_thread("t", &messages)), ..begin("r") }), 2),
         (Command::Begin(begin("r")), 0),
         (Command::Progress(Progress { request_id: "r".to_owned(), usage: usage(1, 2), extend: None }), 0),
@@ -52,7 +52,10 @@ fn every_command_arrives_as_it_was_sent() {
         (Command::GetThread(ThreadId { id: id() }), 0),
         (Command::Messages(ListMessages { thread: id(), limit: Some(1), before: None }), 0),
         (Command::PatchThread(PatchThread { id: id(), title: "T".to_owned() }), 0),
-        (Command::Expire(Expire { retention_ms: 1 }), 0),
+        (Command::Expire(Expire { retention_ms: Some(1), roll_up_ms: 2 }), 0),
+        (Command::Outbox { limit: 1 }, 0),
+        (Command::Acknowledge(told(7)), 0),
+        (Command::Close, 0),
         (Command::Erase, 0),
     ];
     for (command, odd) in commands {

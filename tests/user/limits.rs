@@ -3,10 +3,11 @@
 use behest::error::Code;
 use behest::user::command::{Begin, Command, Ending, Finish, Limits, Outcome, Progress, Refused, Reservation};
 use behest::user::refusal::{Budget, Refusal};
+use behest::user::store::OutboxRow;
 use behest::user::store::Status;
 use behest::user::{RETENTION_MS, Store, Write};
 
-use crate::words::{NOW, Object, assistant_says, begin, estimate, finish, raw, to_thread, turn, usage, user_says};
+use crate::words::{NOW, Object, ROLL_UP, assistant_says, begin, estimate, finish, raw, to_thread, turn, usage, user_says};
 
 const MINUTE: u64 = 60_000;
 const DAY: u64 = 86_400_000;
@@ -171,13 +172,13 @@ fn what_an_end_costs() {
 #[test]
 fn rows_written() {
     let mut object = Object::new();
-    // The first request of a day also sets the alarm, which counts apart.
+    // The first request in five minutes also sets the alarm, which counts apart.
     for n in 0..20 {
         let before = object.store.written;
         let seq = object.begin(begin(&format!("r{n}")), NOW + n).unwrap().reservation.seq;
         object.finish(finish(&format!("r{n}"), seq), NOW + n);
         assert_eq!(object.store.written - before, 2, "request {n}");
-        assert_eq!(object.store.rows.alarm, Some(NOW + DAY), "the alarm is set once");
+        assert_eq!(object.store.rows.alarm, Some(NOW + ROLL_UP), "the alarm is set once");
     }
     for n in 0..20 {
         let before = object.store.written;
@@ -210,9 +211,12 @@ fn the_alarm_settles_prunes_and_goes_to_sleep() {
         object.finish(finish(&format!("r{n}"), seq), NOW);
     }
     let seq = object.begin(Begin { ttl_ms: 5_000, ..begin("lost") }, NOW).unwrap().reservation.seq;
+    object.tell_all();
     assert_eq!(object.expire(NOW + 5_000), Some(NOW + 5_000 + MINUTE), "early: the deadline itself is in time");
     assert_eq!(object.store.request(seq).unwrap().unwrap().status, Status::Open);
-    assert_eq!(object.expire(NOW + 5_001), Some(NOW + RETENTION_MS + 1), "then it sleeps until the first row is old");
+    assert_eq!(object.expire(NOW + 5_001), Some(NOW + 5_001 + ROLL_UP), "the project has to be told of that");
+    object.tell_all();
+    assert_eq!(object.expire(NOW + 5_002), Some(NOW + RETENTION_MS + 1), "then it sleeps until the first row is old");
     let row = object.store.request(seq).unwrap().unwrap();
     assert_eq!((row.status, row.estimated, row.usage()), (Status::Expired, true, Some(usage(10, 10))));
     // A bounded number of rows per run, then again soon, then never.
@@ -232,7 +236,7 @@ fn an_alarm_that_was_lost_is_set_again() {
     let mut object = Object::new();
     object.begin(begin("a"), NOW).unwrap();
     object.begin(begin("b"), NOW + 2 * DAY).unwrap();
-    assert_eq!(object.store.rows.alarm, Some(NOW + 3 * DAY));
+    assert_eq!(object.store.rows.alarm, Some(NOW + 2 * DAY + ROLL_UP));
 }
 
 #[test]
@@ -255,8 +259,9 @@ fn erasing_leaves_nothing() {
     let mut object = Object::new();
     object.say("a", "t", &user_says("Hi"), &assistant_says("Hello!"), NOW);
     let running = object.begin(begin("b"), NOW).unwrap().reservation.seq;
-    assert!(matches!(object.apply(Command::Erase, NOW), Ok(Outcome::Erased)));
-    assert_eq!(object.store.rows, crate::memory::Rows::default());
+    assert!(matches!(object.apply(Command::Erase, NOW), Ok(Outcome::Erased { epoch: 1 })));
+    let outbox = OutboxRow { epoch: 1, ..OutboxRow::default() };
+    assert_eq!(object.store.rows, crate::memory::Rows { outbox, ..crate::memory::Rows::default() });
     // A request that ran meanwhile ends in nothing, even if another has its number now.
     object.begin(begin("c"), NOW).unwrap();
     object.begin(begin("d"), NOW).unwrap();

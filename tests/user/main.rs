@@ -7,6 +7,7 @@ mod instalments;
 mod limits;
 mod memory;
 mod model;
+mod outbox;
 mod overrides;
 mod properties;
 mod routes;

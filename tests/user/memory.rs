@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use behest::user::overrides::Overrides;
 use behest::user::schema::{Bind, statements};
-use behest::user::store::{Checkpoint, DayRow, Holding, RequestRow, Settlement, Status, ThreadRow, TurnRow};
+use behest::user::store::{Checkpoint, DayRow, Holding, OutboxRow, RequestRow, Settlement, Status, ThreadRow, TurnRow};
 use behest::user::{Store, StoreError, Write};
 
 /// What the next commit does.
@@ -39,6 +39,7 @@ pub struct Rows {
     pub threads: BTreeMap<String, ThreadRow>,
     pub turns: BTreeMap<(String, u64, u64), String>,
     pub overrides: Overrides,
+    pub outbox: OutboxRow,
     pub alarm: Option<u64>,
     pub holding: Option<Holding>,
 }
@@ -90,6 +91,23 @@ impl Store for Memory {
 
     fn overrides(&self) -> Result<Overrides, StoreError> {
         Ok(self.rows.overrides)
+    }
+
+    fn outbox(&self) -> Result<OutboxRow, StoreError> {
+        Ok(self.rows.outbox)
+    }
+
+    fn newest_ended(&self, seq: u64) -> Result<u64, StoreError> {
+        Ok(self.rows.requests.range(seq..).filter_map(|(_, row)| row.ended).max().unwrap_or(0))
+    }
+
+    fn ended(&self, low: u64, after: u64, limit: u64) -> Result<Vec<RequestRow>, StoreError> {
+        let told = |row: &&RequestRow| row.ended.is_some_and(|ended| ended > after && ended <= after + limit);
+        Ok(self.rows.requests.range(low..).map(|(_, row)| row).filter(told).take(size(limit)).cloned().collect())
+    }
+
+    fn first_untold(&self, low: u64, through: u64) -> Result<Option<u64>, StoreError> {
+        Ok(self.rows.requests.range(low..).find(|(_, row)| row.ended.is_none_or(|ended| ended > through)).map(|(seq, _)| *seq))
     }
 
     fn alarm(&self) -> Result<Option<u64>, StoreError> {
@@ -196,6 +214,7 @@ impl Rows {
                 self.turns.retain(|(id, ..), _| id != thread);
             }
             Write::PutOverrides(overrides) => self.overrides = *overrides,
+            Write::PutOutbox(row) => self.outbox = *row,
             Write::SetAlarm(at) => {
                 self.alarm = *at;
                 return 0;
@@ -213,6 +232,7 @@ impl Rows {
             row.micro_usd = settlement.micro_usd;
             row.estimated = settlement.estimated;
             row.stored = settlement.stored;
+            row.ended = Some(settlement.ended);
             row.settled_at = Some(settlement.settled_at);
             row.ttft_ms = settlement.ttft_ms;
             row.duration_ms = settlement.duration_ms;

@@ -37,7 +37,7 @@ fn schedules_reach_every_outcome() {
 #[test]
 fn busy_schedules() {
     let mut seen = Seen::default();
-    (0..8).for_each(|seed| seen.add(&steps(World::busy(seed), 1_000)));
+    (0..10).for_each(|seed| seen.add(&steps(World::busy(seed), 1_100)));
     assert!(seen.totals_by_finish >= 6, "{seen:?}");
 }
 

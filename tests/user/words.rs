@@ -2,10 +2,12 @@
 
 use behest::api::usage::TokenUsage;
 use behest::error::Error;
+use behest::rollup::batch::Batch;
 use behest::user::command::{
     Base, Begin, BeginThread, Begun, Command, Ending, Estimate, Expire, Finish, Finished, Limits, ListMessages, Outcome, ProjectTerms,
     Refused, ThreadFinish,
 };
+use behest::user::outbox::Acknowledge;
 use behest::user::store::KeySource;
 use behest::user::{RETENTION_MS, User};
 use serde_json::value::RawValue;
@@ -14,6 +16,9 @@ use crate::memory::Memory;
 
 /// A quiet noon.
 pub const NOW: u64 = 20_000 * 86_400_000 + 43_200_000;
+
+/// How long the project waits to be told.
+pub const ROLL_UP: u64 = 300_000;
 
 /// One user and its rows.
 pub struct Object {
@@ -64,12 +69,43 @@ impl Object {
         }
     }
 
+    /// What waits to be told, at most so much of it.
+    pub fn outbox(&mut self, limit: u64) -> Batch {
+        match self.apply(Command::Outbox { limit }, NOW) {
+            Ok(Outcome::Outbox(batch)) => batch,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// How much waits then.
+    pub fn acknowledge(&mut self, told: Acknowledge) -> u64 {
+        match self.apply(Command::Acknowledge(told), NOW) {
+            Ok(Outcome::Acknowledged { waiting }) => waiting,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The project is told everything.
+    pub fn tell_all(&mut self) {
+        loop {
+            let batch = self.outbox(100);
+            if self.acknowledge(told(batch.through)) == 0 {
+                return;
+            }
+        }
+    }
+
     pub fn expire(&mut self, now: u64) -> Option<u64> {
-        match self.apply(Command::Expire(Expire { retention_ms: RETENTION_MS }), now) {
+        match self.apply(Command::Expire(Expire { retention_ms: Some(RETENTION_MS), roll_up_ms: ROLL_UP }), now) {
             Ok(Outcome::Expired(expired)) => expired.wake_at,
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// The project has everything up to there.
+pub fn told(through: u64) -> Acknowledge {
+    Acknowledge { epoch: 0, through, rewind: false, retention_ms: None }
 }
 
 pub fn begin(id: &str) -> Begin {
@@ -87,6 +123,7 @@ pub fn begin(id: &str) -> Begin {
         project: ProjectTerms::default(),
         stream: false,
         ttl_ms: 600_000,
+        roll_up_ms: ROLL_UP,
     }
 }
 

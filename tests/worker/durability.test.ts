@@ -8,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { Gateway } from "../support/gateway.ts";
 import { type Json, Project, User } from "../support/project.ts";
+import { random as seeded } from "../support/random.ts";
 import { reply } from "../support/script.ts";
 import { readStream } from "../support/sse.ts";
 import { Upstream } from "../support/upstream.ts";
@@ -63,7 +64,7 @@ class Writer {
 it(`${KILLS} kills under load lose and double nothing that was acknowledged`, { timeout: 300_000 }, async () => {
   const persist = mkdtempSync(join(tmpdir(), "behest-durability-"));
   const upstream = await Upstream.start((exchange) => reply(exchange.body, `echo ${exchange.body.messages.at(-1).content}`));
-  const random = mulberry32(SEED);
+  const random = seeded(SEED);
   let gateway = await Gateway.start({ persist });
   try {
     const project = await Project.create({ base: gateway.url, providers: { main: upstream.url } });
@@ -94,14 +95,4 @@ it(`${KILLS} kills under load lose and double nothing that was acknowledged`, { 
 
 function duplicates(list: string[]): string[] {
   return list.filter((one, n) => list.indexOf(one) !== n);
-}
-
-function mulberry32(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

@@ -1,23 +1,21 @@
 //! `crate::lease::store` on an object's SQLite: binds and maps, nothing else.
 
-use std::cell::Cell;
-
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use worker::{SqlStorage, SqlStorageValue, State};
+use worker::State;
 
-use super::transaction::{Batch, Transactions};
+use super::sql::Sql;
 use crate::error::Result;
 use crate::lease::holder::Holder;
 use crate::lease::pool::Base;
 use crate::lease::schema;
 use crate::lease::store::{Store, StoreError, Write};
+use crate::user::schema::{Bind, Statement};
 
 /// A project's holders.
 pub struct LeaseStore {
-    sql: SqlStorage,
-    transactions: Transactions,
-    prepared: Cell<bool>,
+    sql: Sql,
+    prepared: bool,
 }
 
 #[derive(Deserialize)]
@@ -30,21 +28,24 @@ struct Row {
 impl LeaseStore {
     /// The store of this object.
     pub fn new(state: &State) -> Self {
-        Self { sql: state.storage().sql(), transactions: Transactions::new(state), prepared: Cell::new(false) }
+        Self { sql: Sql::new(state), prepared: false }
     }
 
     /// Makes the tables, once.
-    pub fn prepare(&self) -> Result<(), StoreError> {
-        if !self.prepared.replace(true) {
-            for statement in schema::SCHEMA {
-                self.sql.exec(statement, None).map_err(failed)?;
-            }
+    pub fn prepare(&mut self) -> Result<(), StoreError> {
+        if !std::mem::replace(&mut self.prepared, true) {
+            self.sql.prepare(schema::SCHEMA).map_err(failed)?;
         }
         Ok(())
     }
 
+    /// Rows written since the last call.
+    pub fn take_rows(&mut self) -> u64 {
+        self.sql.take_rows()
+    }
+
     fn rows(&self, sql: &str) -> Result<Vec<Row>, StoreError> {
-        self.sql.exec(sql, None).and_then(|cursor| cursor.to_array()).map_err(failed)
+        self.sql.query(sql, &[]).map_err(failed)
     }
 }
 
@@ -58,24 +59,20 @@ impl Store for LeaseStore {
     }
 
     fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
-        let statements: Result<Batch, StoreError> = writes
+        let statements: Result<Vec<Statement>, StoreError> = writes
             .iter()
             .map(|write| match write {
-                Write::PutHolder(user, holder) => Ok((schema::PUT_HOLDER, vec![text(user), text(&body(holder)?)])),
-                Write::DeleteHolder(user) => Ok((schema::DELETE_HOLDER, vec![text(user)])),
-                Write::PutBase(base) => Ok((schema::PUT_BASE, vec![text(&body(base)?)])),
+                Write::PutHolder(user, holder) => Ok((schema::PUT_HOLDER, vec![user.as_str().into(), body(holder)?])),
+                Write::DeleteHolder(user) => Ok((schema::DELETE_HOLDER, vec![user.as_str().into()])),
+                Write::PutBase(base) => Ok((schema::PUT_BASE, vec![body(base)?])),
             })
             .collect();
-        self.transactions.run(statements?).map(|_| ()).map_err(StoreError)
+        self.sql.run(statements?).map_err(failed)
     }
 }
 
-fn text(text: &str) -> SqlStorageValue {
-    SqlStorageValue::from(text)
-}
-
-fn body<T: Serialize>(value: &T) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|e| StoreError(e.to_string()))
+fn body<T: Serialize>(value: &T) -> Result<Bind<'static>, StoreError> {
+    serde_json::to_string(value).map(|body| Bind::Text(body.into())).map_err(|e| StoreError(e.to_string()))
 }
 
 fn read<T: DeserializeOwned>(body: &str) -> Result<T, StoreError> {
@@ -83,6 +80,6 @@ fn read<T: DeserializeOwned>(body: &str) -> Result<T, StoreError> {
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "the shape map_err wants")]
-fn failed(error: worker::Error) -> StoreError {
-    StoreError(error.to_string())
+fn failed(error: crate::user::StoreError) -> StoreError {
+    StoreError(error.0)
 }

@@ -55,6 +55,11 @@ impl Leases {
         }
     }
 
+    /// Rows written since the last call.
+    pub fn take_rows(&self) -> u64 {
+        self.store.borrow_mut().take_rows()
+    }
+
     async fn recall(&self, env: &Env, snapshot: &Snapshot, recalls: Vec<Recall>) {
         let id = snapshot.project.id.as_str();
         let asked = recalls.into_iter().map(|recall| async move {

@@ -3,14 +3,18 @@
 //! Always holds: every call has a deadline (a panicking object answers nothing for many seconds); a command and its
 //! outcome are JSON; an object's error arrives as the error it was.
 
+mod carry;
 mod directory;
 mod document;
 mod lease_store;
 mod leases;
 mod project;
-mod transaction;
+mod rollup_store;
+mod sql;
 mod user;
 mod user_store;
+
+pub use carry::pull;
 
 use js_sys::{Promise, Uint8Array};
 use serde::de::DeserializeOwned;
@@ -49,6 +53,8 @@ enum Message {
     Config(Box<crate::project::Command>),
     /// About its limits. Answer: a `Reply`.
     Lease(Ask),
+    /// About its ledger. Answer: a `rollup::Outcome`.
+    Rollup(Box<crate::rollup::Command>),
 }
 
 /// What travels back from an object.
@@ -70,7 +76,7 @@ pub async fn user(env: &Env, project_id: &str, uid: &str, command: &crate::user:
     }
 }
 
-/// Asks one project's object.
+/// Asks one project's object of its configuration.
 pub async fn project(env: &Env, id: &str, command: &crate::project::Command) -> Result<crate::config::Snapshot> {
     Ok(call(env, PROJECT, id, &encode(&Message::Config(Box::new(command.clone())))?).await?.0)
 }
@@ -78,6 +84,11 @@ pub async fn project(env: &Env, id: &str, command: &crate::project::Command) -> 
 /// Asks a project's object for a slice of its limits, or gives one back.
 async fn lease(env: &Env, project_id: &str, ask: &Ask) -> Result<Reply> {
     Ok(call(env, PROJECT, project_id, &encode(&Message::Lease(ask.clone()))?).await?.0)
+}
+
+/// Asks one project's object of its ledger; also tells how many rows that wrote. A project that is not there is a 404.
+pub async fn rollup(env: &Env, id: &str, command: &crate::rollup::Command) -> Result<(crate::rollup::Outcome, u64)> {
+    call(env, PROJECT, id, &encode(&Message::Rollup(Box::new(command.clone())))?).await
 }
 
 /// Asks the directory.

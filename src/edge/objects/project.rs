@@ -1,27 +1,30 @@
-//! A project's object: a shell around `crate::project` that also empties its outbox into KV, and around its leases.
+//! A project's object: a shell around `crate::project`, whose outbox it empties into KV, around its leases and `crate::rollup`.
 //!
-//! Always holds: the change is durable before KV or anybody else hears of it; one flush at a time, so an older value never
+//! Always holds: a change is durable before KV or anybody else hears of it; one flush at a time, so an older value never
 //! lands after a newer one; what KV refuses (one write a second per name) and whom a change did not reach is tried again
-//! by alarm.
+//! by alarm. A project that is not there has no ledger, and one that is deleted loses it.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use futures::lock::Mutex;
-use worker::{DurableObject, Env, Request, Response, State, durable_object};
+use worker::{DurableObject, Env, Request, Response, State, Storage, durable_object};
 
 use super::document::Document;
 use super::leases::Leases;
+use super::rollup_store::RollupStore;
 use super::{Message, command, reply};
 use crate::config::Snapshot;
 use crate::edge::clock;
 use crate::edge::deployment::CONFIG_KV;
 use crate::error::{Code, Error, Result};
 use crate::project::{Command, State as Project};
+use crate::rollup::{self, Outcome, retain};
 
 /// How long one KV write may take.
 const KV_MS: u64 = 5_000;
 /// When a refused KV write is tried again: KV takes one write a second per name.
-const RETRY_MS: i64 = 1_100;
+const RETRY_MS: u64 = 1_100;
 
 /// One per project.
 #[durable_object(alarm)]
@@ -30,41 +33,61 @@ pub struct ProjectObject {
     env: Env,
     document: Document<Project>,
     leases: Rc<Leases>,
+    rollup: RefCell<RollupStore>,
     flushing: Mutex<()>,
 }
 
 impl DurableObject for ProjectObject {
     fn new(state: State, env: Env) -> Self {
-        Self { document: Document::new(&state), leases: Rc::new(Leases::new(&state)), state, env, flushing: Mutex::new(()) }
+        let (leases, rollup) = (Rc::new(Leases::new(&state)), RefCell::new(RollupStore::new(&state)));
+        Self { document: Document::new(&state), leases, rollup, state, env, flushing: Mutex::new(()) }
     }
 
     async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
         Ok(match command(&mut request).await {
             Ok(Message::Config(command)) => reply(self.configure(*command).await, 0),
-            Ok(Message::Lease(ask)) => reply(self.lease(&ask).await, 0),
+            Ok(Message::Lease(ask)) => {
+                let answer = self.lease(&ask).await;
+                reply(answer, self.leases.take_rows())
+            }
+            Ok(Message::Rollup(command)) => {
+                let outcome = self.roll_up(*command).await;
+                reply(outcome, self.rollup.borrow_mut().take_rows())
+            }
             Err(error) => reply::<()>(Err(error), 0),
         })
     }
 
     async fn alarm(&self) -> worker::Result<Response> {
         self.flush().await;
-        if let Ok(snapshot) = self.snapshot()
-            && !self.leases.tell(&self.env, &snapshot).await.unwrap_or(false)
-        {
-            let _ = self.state.storage().set_alarm(RETRY_MS).await;
+        let told = match self.snapshot() {
+            Ok(snapshot) => self.leases.tell(&self.env, &snapshot).await.unwrap_or(false),
+            Err(_) => true,
+        };
+        if !told {
+            retry(&self.state.storage()).await;
         }
-        Response::empty()
+        let pruned = self.answer(rollup::Command::Prune);
+        self.schedule().await;
+        match pruned {
+            Err(error) if error.code() != Code::NotFound => Err(worker::Error::RustError(error.cause().unwrap_or("alarm").to_owned())),
+            _ => Response::empty(),
+        }
     }
 }
 
 impl ProjectObject {
     async fn configure(&self, command: Command) -> Result<Snapshot> {
         let reads_only = matches!(command, Command::Read);
+        if matches!(command, Command::Delete) {
+            self.answer(rollup::Command::Wipe)?;
+        }
         let (next, snapshot) = self.document.load()?.apply(command)?;
         if !reads_only {
             self.document.save(next)?;
             self.flush().await;
             self.tell(&snapshot);
+            self.schedule().await;
         }
         Ok(snapshot)
     }
@@ -82,24 +105,57 @@ impl ProjectObject {
         let (leases, env, snapshot, storage) = (Rc::clone(&self.leases), self.env.clone(), snapshot.clone(), self.state.storage());
         self.state.wait_until(async move {
             if !leases.tell(&env, &snapshot).await.unwrap_or(false) {
-                let _ = storage.set_alarm(RETRY_MS).await;
+                retry(&storage).await;
             }
         });
+    }
+
+    async fn roll_up(&self, command: rollup::Command) -> Result<Outcome> {
+        let outcome = self.answer(command)?;
+        if matches!(outcome, Outcome::Told { .. } | Outcome::Forgotten) {
+            self.schedule().await;
+        }
+        Ok(outcome)
+    }
+
+    fn answer(&self, command: rollup::Command) -> Result<Outcome> {
+        let mut store = self.rollup.borrow_mut();
+        store.prepare()?;
+        rollup::answer(&mut *store, command, self.retention_ms()?, clock::now_ms())
+    }
+
+    fn retention_ms(&self) -> Result<u64> {
+        let snapshot = self.document.load()?.snapshot;
+        Ok(snapshot.ok_or_else(|| Error::new(Code::NotFound, "There is no such project."))?.settings.retention_ms())
     }
 
     async fn flush(&self) {
         let _one_at_a_time = self.flushing.lock().await;
         let Ok(project) = self.document.load() else { return };
-        let mut failed = false;
         for (name, value) in project.outbox {
-            match clock::within(KV_MS, self.write(&name, value.as_deref())).await {
-                Some(Ok(())) => self.forget(&name, value.as_deref()),
-                _ => failed = true,
+            if let Some(Ok(())) = clock::within(KV_MS, self.write(&name, value.as_deref())).await {
+                self.forget(&name, value.as_deref());
             }
         }
-        if failed {
-            let _ = self.state.storage().set_alarm(RETRY_MS).await;
+    }
+
+    /// Sees to it that the alarm rings when there is something to do. It may ring too early, never too late.
+    async fn schedule(&self) {
+        let now = clock::now_ms();
+        let retry = self.document.load().is_ok_and(|project| !project.outbox.is_empty()).then_some(now + RETRY_MS);
+        let prune = self.prune_at().ok().flatten().map(|at| at.max(now + RETRY_MS));
+        let Some(next) = retry.into_iter().chain(prune).min() else { return };
+        let storage = self.state.storage();
+        let pending = storage.get_alarm().await.ok().flatten().and_then(|at| u64::try_from(at).ok());
+        if pending.is_none_or(|at| at > next) {
+            let _ = storage.set_alarm(i64::try_from(next.saturating_sub(now)).unwrap_or(i64::MAX)).await;
         }
+    }
+
+    fn prune_at(&self) -> Result<Option<u64>> {
+        let mut store = self.rollup.borrow_mut();
+        store.prepare()?;
+        Ok(retain::wake_at(&*store, self.retention_ms()?)?)
     }
 
     async fn write(&self, name: &str, value: Option<&str>) -> worker::Result<()> {
@@ -118,4 +174,9 @@ impl ProjectObject {
             let _ = self.document.save(project);
         }
     }
+}
+
+/// Has the alarm ring soon: somebody has not been told yet.
+async fn retry(storage: &Storage) {
+    let _ = storage.set_alarm(i64::try_from(RETRY_MS).unwrap_or(i64::MAX)).await;
 }

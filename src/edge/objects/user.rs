@@ -1,25 +1,32 @@
 //! A user's object: a shell around `crate::user`. Load, apply, save, answer: no await between load and save.
 //!
-//! Always holds: one message to the project at a time; what a request does not wait for is done after its answer.
+//! Always holds: one message to the project about leases at a time, and one attempt to tell it of settled requests; what a
+//! request does not wait for is done after its answer; after an attempt that failed, the next is the alarm's.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use futures::lock::Mutex;
 use worker::{DurableObject, Env, Request, Response, State, Storage, durable_object};
 
+use super::carry::carry;
 use super::user_store::{Alarm, UserStore};
 use super::{command, reply};
-use crate::edge::clock;
+use crate::edge::{clock, deployment};
 use crate::error::Result;
 use crate::lease::{Ask, Reply, Want};
 use crate::user::command::{Begin, Expire, Progress};
 use crate::user::holding::Upkeep;
 use crate::user::refusal::Refusal;
-use crate::user::{Command, Outcome, RETENTION_MS, User};
+use crate::user::{Command, Outcome, User};
 
 /// How often the project is asked for one request: a second time if the first answer was overtaken.
 const ASKS: usize = 2;
+
+/// So many settled requests are told at once, without waiting for the alarm.
+const MANY: u64 = 50;
+/// An attempt that is not over by then is over, in ms: the platform may drop it without a word.
+const TELLING_MS: u64 = 60_000;
 
 /// One per (project, user).
 #[durable_object(alarm)]
@@ -34,8 +41,12 @@ struct Core {
     storage: Storage,
     store: RefCell<UserStore>,
     user: RefCell<Option<User>>,
-    /// Held by whoever asks the project.
+    /// Held by whoever asks the project for a slice.
     asking: Mutex<()>,
+    /// Somebody is telling the project of settled requests, until this time at most.
+    telling_until: Cell<u64>,
+    /// The last attempt failed.
+    failed: Cell<bool>,
 }
 
 impl DurableObject for UserObject {
@@ -45,6 +56,8 @@ impl DurableObject for UserObject {
             store: RefCell::new(UserStore::new(&state)),
             user: RefCell::new(None),
             asking: Mutex::new(()),
+            telling_until: Cell::new(0),
+            failed: Cell::new(false),
         };
         Self { state, env, core: Rc::new(core) }
     }
@@ -60,12 +73,15 @@ impl DurableObject for UserObject {
             self.keep_up(outcome);
         }
         let rows = self.core.store.borrow_mut().take_rows();
+        self.tell_if_many();
         Ok(reply(result, rows))
     }
 
     async fn alarm(&self) -> worker::Result<Response> {
+        self.core.tell(&self.env).await;
         // An alarm that fails is tried again by the platform.
-        match self.core.apply(Command::Expire(Expire { retention_ms: RETENTION_MS })).await {
+        let expire = Expire { retention_ms: None, roll_up_ms: deployment::roll_up_ms(&self.env) };
+        match self.core.apply(Command::Expire(expire)).await {
             Ok(outcome) => {
                 self.keep_up(&outcome);
                 Response::empty()
@@ -76,6 +92,14 @@ impl DurableObject for UserObject {
 }
 
 impl UserObject {
+    fn tell_if_many(&self) {
+        let waiting = self.core.user.borrow().as_ref().map_or(0, User::waiting);
+        if waiting >= MANY && !self.core.failed.get() {
+            let (core, env) = (Rc::clone(&self.core), self.env.clone());
+            self.state.wait_until(async move { core.tell(&env).await });
+        }
+    }
+
     /// Does what nobody waits for.
     fn keep_up(&self, outcome: &Outcome) {
         let upkeep = match outcome {
@@ -94,6 +118,26 @@ impl UserObject {
 }
 
 impl Core {
+    /// Tells the project of the settled requests that wait.
+    async fn tell(&self, env: &Env) {
+        let now = clock::now_ms();
+        if self.telling_until.get() > now {
+            return;
+        }
+        self.telling_until.set(now + TELLING_MS);
+        let name = self.name();
+        let Some((project_id, uid)) = name.as_deref().and_then(|name| name.split_once('/')) else { return };
+        let told = carry(env, project_id, uid, async |command: Command| self.apply(command).await).await;
+        self.failed.set(told.is_err());
+        self.telling_until.set(0);
+    }
+
+    fn name(&self) -> Option<String> {
+        let mut store = self.store.borrow_mut();
+        store.prepare().ok()?;
+        store.name()
+    }
+
     async fn apply(&self, command: Command) -> Result<Outcome> {
         self.with(|user, store, now| user.apply(store, command, now)).await
     }

@@ -102,9 +102,11 @@ impl World {
         self.check_store();
         assert!(self.ledger.requests.values().all(|request| request.charge.is_some()), "something is still open");
         self.check_days();
+        self.tell_all();
         for place in 0..self.flights.len() {
             self.finish(place);
         }
+        self.tell_all();
         self.check();
         self.check_days();
     }

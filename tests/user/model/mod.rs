@@ -11,6 +11,7 @@ mod local;
 mod money;
 mod seen;
 mod streams;
+mod telling;
 mod time;
 
 use behest::api::usage::TokenUsage;
@@ -40,6 +41,8 @@ pub struct World {
     flights: Vec<Flight>,
     numbers: u64,
     pruned: u64,
+    /// Which requests the project was told of, in the order of their settle numbers.
+    told: Vec<String>,
     /// Few steps cross an hour or a day.
     slow: bool,
     /// Most requests belong to one thread.
@@ -87,6 +90,7 @@ impl World {
             flights: Vec::new(),
             numbers: 0,
             pruned: 0,
+            told: Vec::new(),
             slow: false,
             talkative: false,
             streaming: false,
@@ -116,7 +120,7 @@ impl World {
             1 => Fault::After,
             _ => Fault::None,
         };
-        let steps = if self.streaming { 49 } else { 33 };
+        let steps = if self.streaming { 51 } else { 35 };
         match self.rng.u8(..steps) {
             0..6 => self.time_passes(),
             6..16 => self.begin_new(),
@@ -128,6 +132,7 @@ impl World {
             28 => self.stray(),
             29 => self.crash(),
             30 => self.move_away(),
+            31..33 => self.tell(),
             _ => self.progress(),
         }
         // A fault that nothing ran into does not wait for the next step.
@@ -158,6 +163,7 @@ impl World {
             project: ProjectTerms::default(),
             stream: self.streaming || self.rng.bool(),
             ttl_ms: self.rng.u64(1_000..if self.streaming { 700_000 } else { 120_000 }),
+            roll_up_ms: self.rng.u64(1_000..400_000),
         };
         let local = self.local.clone();
         self.begin(Flight { begin, local, intent, begun: None, finish: None });
@@ -306,7 +312,7 @@ impl World {
     fn expire(&mut self) {
         let now = self.now.max(self.ledger.newest_at());
         let commits = self.store.commits;
-        match self.apply(Command::Expire(Expire { retention_ms: 0 })) {
+        match self.apply(Command::Expire(Expire { retention_ms: Some(0), roll_up_ms: 300_000 })) {
             Ok(Outcome::Expired(expired)) => {
                 assert_eq!(expired.expired, self.ledger.expire(now));
                 assert_eq!(expired.wake_at, self.store.rows.alarm);
@@ -322,6 +328,8 @@ impl World {
         self.seen.pruned += pruned - self.pruned;
         let young = self.ledger.requests.values().filter(|request| request.seq <= pruned && request.at + 2 * DAY >= now).count();
         assert_eq!(young, 0, "pruned too early");
+        let untold = self.ledger.requests.iter().filter(|(id, request)| request.seq <= pruned && !self.told.contains(id)).count();
+        assert_eq!(untold, 0, "pruned untold");
         self.pruned = pruned;
     }
 

@@ -35,12 +35,13 @@ pub struct Seen {
     pub crashed: u64,
     pub checkpoints: u64,
     pub pruned: u64,
+    pub acknowledged: u64,
     /// Only busy schedules get there.
     pub totals_by_finish: u64,
 }
 
 impl Seen {
-    fn counts(&mut self) -> [(&'static str, &mut u64); 33] {
+    fn counts(&mut self) -> [(&'static str, &mut u64); 34] {
         [
             ("admitted", &mut self.admitted),
             ("granted_less", &mut self.granted_less),
@@ -75,6 +76,7 @@ impl Seen {
             ("crashed", &mut self.crashed),
             ("checkpoints", &mut self.checkpoints),
             ("pruned", &mut self.pruned),
+            ("acknowledged", &mut self.acknowledged),
         ]
     }
 
