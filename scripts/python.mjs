@@ -1,4 +1,4 @@
-// The Python clients of the tests, in a virtual environment of their own, each package pinned with its hash (tests/requirements.txt).
+// Python packages for tests and benches, each set in a virtual environment of its own, each package pinned with its hash.
 // Always holds: the path of a Python that has exactly those packages, or a Problem that names what is missing on this machine.
 // Absent: the machine's own site-packages.
 import { createHash } from "node:crypto";
@@ -9,22 +9,24 @@ import { at, plainEnv, TOOLS } from "./project.mjs";
 import { attempt, run } from "./run.mjs";
 import { Problem, step } from "./terminal.mjs";
 
-const VENV = join(TOOLS, "venv");
-const PYTHON = join(VENV, "bin", "python");
-const REQUIREMENTS = at("tests", "requirements.txt");
+/** The clients that the tests drive. */
+export const needPython = () => needPackages({ title: "Python clients", folder: "venv", requirements: at("tests", "requirements.txt"), expect: "about half a minute, once" });
 
-export async function needPython() {
-  const stamp = join(VENV, "requirements.sha256");
-  const wanted = createHash("sha256").update(readFileSync(REQUIREMENTS)).digest("hex");
-  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted && (await attempt(PYTHON, ["--version"])).code === 0) return PYTHON;
+/** The Python of the environment `.tools/<folder>`, made anew when its requirements have changed. */
+export async function needPackages({ title, folder, requirements, expect }) {
+  const venv = join(TOOLS, folder);
+  const python = join(venv, "bin", "python");
+  const stamp = join(venv, "requirements.sha256");
+  const wanted = createHash("sha256").update(readFileSync(requirements)).digest("hex");
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted && (await attempt(python, ["--version"])).code === 0) return python;
   await needVenvModule();
-  await step("Python clients", async () => {
-    rmSync(VENV, { recursive: true, force: true });
-    await run("python3", ["-m", "venv", VENV], { env: plainEnv(), log: "venv" });
-    await run(PYTHON, ["-m", "pip", "install", "--require-hashes", "--no-input", "--disable-pip-version-check", "-r", REQUIREMENTS], { env: plainEnv(), log: "pip" });
+  await step(title, async () => {
+    rmSync(venv, { recursive: true, force: true });
+    await run("python3", ["-m", "venv", venv], { env: plainEnv(), log: folder });
+    await run(python, ["-m", "pip", "install", "--require-hashes", "--no-input", "--disable-pip-version-check", "-r", requirements], { env: plainEnv(), log: `${folder}-pip` });
     writeFileSync(stamp, wanted);
-  }, "about half a minute, once");
-  return PYTHON;
+  }, expect);
+  return python;
 }
 
 /** Debian keeps what `python3 -m venv` needs in a package of its own. */
