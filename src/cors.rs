@@ -10,7 +10,7 @@ use crate::error::{Code, Error, Result};
 /// Response headers that scripts may read, by name: `*` would not do for requests that carry a token.
 pub const EXPOSED: &str = "x-request-id, x-trace-id, x-session-id, x-thread-id, x-behest-model, x-behest-provider, x-behest-warning, \
      x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, \
-     x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens, \
+     x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens, ratelimit, ratelimit-policy, \
      retry-after, retry-after-ms, x-should-retry, link";
 /// Methods of all routes.
 const METHODS: &str = "GET, POST, PUT, PATCH, DELETE, OPTIONS";

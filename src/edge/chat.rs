@@ -167,11 +167,11 @@ impl Admission<'_> {
         self.inbound.costs.object_call(rows);
         match outcome {
             Outcome::Begun(begun) => {
-                facts.extend(ratelimit::headers(&begun.rate));
+                facts.extend(ratelimit::headers(&begun.rate.windows));
                 Ok(Some(begun))
             }
             Outcome::Refused(refused) => {
-                facts.extend(ratelimit::headers(&refused.rate));
+                facts.extend(ratelimit::headers(&refused.rate.windows));
                 Err(refused.refusal.error())
             }
             Outcome::Stale { .. } => Ok(None),

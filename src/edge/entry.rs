@@ -82,19 +82,19 @@ async fn user(
         Route::Usage | Route::Billing | Route::Limits => usage::serve(inbound, caller, &route).await,
         route => threads::serve(inbound, caller, route).await,
     };
-    if !deployment.unmetered && !facts.iter().any(|(name, _)| name.starts_with("x-ratelimit-")) {
+    if !deployment.unmetered && !facts.iter().any(|(name, _)| *name == "ratelimit") {
         facts.extend(what_is_left(inbound, caller).await);
     }
     result
 }
 
-/// The six headers for an answer that was not counted: every answer to a user tells what is left.
+/// The limit headers for an answer that was not counted: every answer to a user tells what is left.
 async fn what_is_left(inbound: &Inbound, caller: &Caller) -> Facts {
     let command = Command::Limits(caller.limits());
     match objects::user(&inbound.env, caller.project_id(), caller.uid(), &command).await {
         Ok((Outcome::Rate(rate), rows)) => {
             inbound.costs.object_call(rows);
-            ratelimit::headers(&rate)
+            ratelimit::headers(&rate.windows)
         }
         // The answer itself does not depend on it.
         _ => Facts::new(),

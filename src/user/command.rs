@@ -14,6 +14,7 @@ use super::overrides::Overrides;
 use super::refusal::Refusal;
 use super::report::{Cell, Standing, UsageQuery};
 use super::store::KeySource;
+use crate::api::ratelimit::Window;
 use crate::api::usage::TokenUsage;
 use crate::lease::{Ask, Lease, Recall, Report};
 use crate::price::Rates;
@@ -296,21 +297,11 @@ pub struct Refused {
     pub rate: RateSnapshot,
 }
 
-/// The six `x-ratelimit-*` values, each of the window in which the least is left; `None` where there is no limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What is left of each limit that holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RateSnapshot {
-    /// Requests per minute, or per day.
-    pub limit_requests: Option<u64>,
-    /// Requests that would be admitted now.
-    pub remaining_requests: Option<u64>,
-    /// Milliseconds until all of that window are back.
-    pub reset_requests_ms: Option<u64>,
-    /// Tokens per day or month.
-    pub limit_tokens: Option<u64>,
-    /// Tokens neither spent nor reserved.
-    pub remaining_tokens: Option<u64>,
-    /// Milliseconds until that day or month is over.
-    pub reset_tokens_ms: Option<u64>,
+    /// One for each limit that is set.
+    pub windows: Vec<Window>,
 }
 
 /// How a request ended.

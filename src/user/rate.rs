@@ -5,13 +5,13 @@
 //! A refused request is not counted. A reservation is a place among those that run, until it is settled or its time is over.
 //! Absent on purpose: buckets and averages; a time costs a few bytes for a minute.
 
-use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 use super::command::{Limits, RateSnapshot};
 use super::refusal::{Budget, Refusal};
 use super::store::RequestRow;
 use super::{Recent, User};
+use crate::api::ratelimit::{Policy, Window};
 
 /// The window, in ms.
 pub(super) const WINDOW_MS: u64 = 60_000;
@@ -42,15 +42,19 @@ impl User {
     /// Set if one more request at `now` would pass the limit.
     pub(super) fn rate_refusal(&self, limits: &Limits, now: u64) -> Option<Refusal> {
         let limit = limits.requests_per_minute?;
-        let counted = self.counted(now);
-        let most = usize::try_from(limit).unwrap_or(usize::MAX);
-        if counted < most {
+        if (self.counted(now) as u64) < limit {
             return None;
         }
-        // The one that has to leave the window: the limit-th newest. With a limit of 0 there is none, and never will be.
-        let leaves = self.recent.len().checked_sub(most).and_then(|index| self.recent.get(index)).map_or(now, |request| request.at);
-        let retry_after_ms = leaves.saturating_add(WINDOW_MS + 1).saturating_sub(now);
-        Some(Refusal::Rate { scope: "user".to_owned(), limit, retry_after_ms })
+        Some(Refusal::Rate { scope: "user".to_owned(), limit, retry_after_ms: self.frees(limit, now) - now })
+    }
+
+    /// When more of the sliding window is left than at `now`, epoch ms.
+    fn frees(&self, limit: u64, now: u64) -> u64 {
+        // The one that has to leave: the oldest that counts; of a full window, the limit-th newest. With a limit of 0 there is none,
+        // and never will be.
+        let newer = usize::try_from(limit).unwrap_or(usize::MAX).min(self.counted(now));
+        let leaves = self.recent.len().checked_sub(newer).and_then(|index| self.recent.get(index)).map_or(now, |request| request.at);
+        leaves.saturating_add(WINDOW_MS + 1)
     }
 
     /// Set if as many requests as may run at once are running at `now`.
@@ -71,47 +75,42 @@ impl User {
 
     /// What is left of the limits at `now`.
     pub(super) fn snapshot(&self, limits: &Limits, now: u64) -> RateSnapshot {
-        let clock = self.clock(now);
-        let budget = |budget: Budget| {
-            let limit = budget.limit(limits)?;
-            let remaining = limit.saturating_sub(self.used(budget, clock));
-            Some(Window { limit, remaining, reset_ms: self.today.ends(budget.period()).saturating_sub(now) })
-        };
-        let requests = tightest([self.minute(limits, now), budget(Budget::UserRequestsPerDay)]);
-        let tokens = tightest([budget(Budget::UserTokensPerDay), budget(Budget::UserTokensPerMonth)]);
-        RateSnapshot {
-            limit_requests: requests.map(|window| window.limit),
-            remaining_requests: requests.map(|window| window.remaining),
-            reset_requests_ms: requests.map(|window| window.reset_ms),
-            limit_tokens: tokens.map(|window| window.limit),
-            remaining_tokens: tokens.map(|window| window.remaining),
-            reset_tokens_ms: tokens.map(|window| window.reset_ms),
-        }
+        let (minute, running) = (self.minute(limits, now), self.places(limits, now));
+        let budgets = Budget::OF_USER.into_iter().filter_map(|budget| self.budget(budget, limits, now));
+        RateSnapshot { windows: minute.into_iter().chain(running).chain(budgets).collect() }
     }
 
     /// The sliding window.
     fn minute(&self, limits: &Limits, now: u64) -> Option<Window> {
         let limit = limits.requests_per_minute?;
         let clock = self.clock(now);
-        let remaining = limit.saturating_sub(self.counted(clock) as u64);
-        Some(Window { limit, remaining, reset_ms: self.minute_resets(clock).saturating_sub(now) })
+        Some(Window {
+            policy: Policy::RequestsMinute,
+            limit,
+            remaining: limit.saturating_sub(self.counted(clock) as u64),
+            span_s: Some(WINDOW_MS / 1000),
+            frees_ms: Some(self.frees(limit, clock).saturating_sub(now)),
+            reset_ms: Some(self.minute_resets(clock).saturating_sub(now)),
+        })
+    }
+
+    fn places(&self, limits: &Limits, now: u64) -> Option<Window> {
+        let limit = limits.concurrency?;
+        let remaining = limit.saturating_sub(self.running(self.clock(now)));
+        Some(Window { policy: Policy::Concurrency, limit, remaining, span_s: None, frees_ms: None, reset_ms: None })
+    }
+
+    fn budget(&self, budget: Budget, limits: &Limits, now: u64) -> Option<Window> {
+        let limit = budget.limit(limits)?;
+        let clock = self.clock(now);
+        let remaining = limit.saturating_sub(self.used(budget, clock));
+        let ends_ms = self.today.ends(budget.period()).saturating_sub(now);
+        let span_s = Some(self.today.length_s(budget.period()));
+        Some(Window { policy: budget.policy(), limit, remaining, span_s, frees_ms: Some(ends_ms), reset_ms: Some(ends_ms) })
     }
 
     /// When all requests of the sliding window have left it, epoch ms; 0 if there are none.
     pub(super) fn minute_resets(&self, now: u64) -> u64 {
         if self.counted(now) > 0 { self.newest_at + WINDOW_MS + 1 } else { 0 }
     }
-}
-
-/// A limit over a span, and what is left of it.
-#[derive(Clone, Copy)]
-struct Window {
-    limit: u64,
-    remaining: u64,
-    reset_ms: u64,
-}
-
-/// The window in which the least is left; of equals, the one that takes longer to come back.
-fn tightest(windows: [Option<Window>; 2]) -> Option<Window> {
-    windows.into_iter().flatten().min_by_key(|window| (window.remaining, Reverse(window.reset_ms)))
 }

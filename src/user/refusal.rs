@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::api::ratelimit::Policy;
 use crate::error::{Code, Error};
 use crate::price::dollars;
 
@@ -66,6 +67,10 @@ pub enum Budget {
 }
 
 impl Budget {
+    /// All of them, in the order in which they refuse.
+    pub const OF_USER: [Self; 5] =
+        [Self::UserRequestsPerDay, Self::UserTokensPerDay, Self::UserTokensPerMonth, Self::UserUsdPerDay, Self::UserUsdPerMonth];
+
     /// As clients see it in `details.scope`.
     pub const fn name(self) -> &'static str {
         match self {
@@ -92,6 +97,17 @@ impl Budget {
                 | Self::ProjectUsdPerDay
                 | Self::ProjectUsdPerMonth
         )
+    }
+
+    /// Its name in the `RateLimit` headers: that of its span, whosever it is.
+    pub const fn policy(self) -> Policy {
+        match self {
+            Self::UserRequestsPerDay | Self::ProjectRequestsPerDay => Policy::RequestsDay,
+            Self::UserTokensPerDay | Self::ProjectTokensPerDay => Policy::TokensDay,
+            Self::UserTokensPerMonth | Self::ProjectTokensPerMonth => Policy::TokensMonth,
+            Self::UserUsdPerDay | Self::ProjectUsdPerDay => Policy::UsdDay,
+            Self::UserUsdPerMonth | Self::ProjectUsdPerMonth => Policy::UsdMonth,
+        }
     }
 
     /// Whether it counts micro-dollars.

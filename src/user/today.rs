@@ -7,7 +7,7 @@
 use super::budget::{Amount, Period};
 use super::store::{Store, StoreError};
 use super::{Command, User};
-use crate::calendar::{month_of, next_month};
+use crate::calendar::{DAY_MS, month_of, next_month};
 use crate::zone::Zone;
 
 /// A local day and its month. Charges are those of settled requests.
@@ -57,6 +57,15 @@ impl Today {
             Period::Day => self.day_ends,
             Period::Month => self.month_ends,
         }
+    }
+
+    /// How long a span is, in seconds, by the calendar: clocks that are put make no difference.
+    pub(super) fn length_s(&self, period: Period) -> u64 {
+        let days = match period {
+            Period::Day => 1,
+            Period::Month => next_month(self.day).saturating_sub(self.month),
+        };
+        days * (DAY_MS / 1000)
     }
 
     /// Counts a charge of a request of this local day.

@@ -69,7 +69,7 @@ describe.skipIf(noChromium() !== undefined)("a page on another origin", () => {
   it.each([true, false])("reads the limits and the ids (stream: %s)", async (stream) => {
     const { headers } = await chat(await (await project({ limits: { user_rpm: 9 } })).token(), "hello", stream);
     expect(headers).toMatchObject({ "x-ratelimit-limit-requests": "9", "x-ratelimit-remaining-requests": "8", "x-thread-id": "from-a-page", "x-behest-model": "gpt-4o-mini" });
-    for (const name of ["x-request-id", "x-ratelimit-reset-requests", "x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"]) expect(headers[name], name).toBeTruthy();
+    for (const name of ["ratelimit", "ratelimit-policy", "x-request-id", "x-ratelimit-reset-requests", "x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"]) expect(headers[name], name).toBeTruthy();
   });
 
   it("reads a 401: the class, the reason, the request's id", async () => {

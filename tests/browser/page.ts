@@ -9,7 +9,7 @@ export interface Told {
   error?: { name: string; status?: number; code?: string | null; message: string; requestId?: string | null };
 }
 
-const NAMES = ["x-request-id", "x-behest-model", "x-thread-id", "retry-after", "retry-after-ms", ...["limit", "remaining", "reset"].flatMap((what) => [`x-ratelimit-${what}-requests`, `x-ratelimit-${what}-tokens`])];
+const NAMES = ["ratelimit", "ratelimit-policy", "x-request-id", "x-behest-model", "x-thread-id", "retry-after", "retry-after-ms", ...["limit", "remaining", "reset"].flatMap((what) => [`x-ratelimit-${what}-requests`, `x-ratelimit-${what}-tokens`])];
 const pick = (headers?: Headers): Told["headers"] => Object.fromEntries(NAMES.map((name) => [name, headers?.get(name) ?? null]));
 
 async function chat(baseURL: string, apiKey: string, prompt: string, stream: boolean): Promise<Told> {

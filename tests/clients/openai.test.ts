@@ -163,6 +163,23 @@ describe("errors are the package's own classes", () => {
     expect(sent).toBe(1);
   });
 
+  it("too many at once: the package tries again when it is told to, and is served", async () => {
+    const slow = await Upstream.start(async (exchange) => {
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      return model(exchange);
+    });
+    const sent: number[] = [];
+    const counting = (url: RequestInfo | URL, init?: RequestInit) => { sent.push(Date.now()); return fetch(url, init); };
+    const one = await projectWith({ limits: { user_concurrency: 1 } }, slow.url);
+    const [first, second] = [connect(await one.token()), connect(await one.token(), { maxRetries: 1, fetch: counting })];
+    const running = first.chat.completions.create(user("x"));
+    await eventually("the first is with the provider", () => slow.journal[0]);
+    expect((await second.chat.completions.create(user("y"))).choices[0].message.content).toBe("You said: y");
+    expect(sent.length).toBe(2);
+    expect(sent[1] - sent[0]).toBeGreaterThanOrEqual(1_000);
+    await running;
+  });
+
   it("a stream that breaks off throws in the loop, after the text so far", async () => {
     const pieces: string[] = [];
     const reading = (async () => {

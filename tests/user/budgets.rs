@@ -1,5 +1,6 @@
 //! Dollars, months, requests of a day and concurrency at their edges; which window the headers tell of.
 
+use behest::api::ratelimit;
 use behest::price::Rates;
 use behest::user::command::{Begin, Command, Ending, Finish, Limits, Outcome, Progress};
 use behest::user::refusal::{Budget, Refusal};
@@ -97,7 +98,8 @@ fn days_add_up_to_months() {
     }
     let refused = ask(&mut object, "r2", NOW + 2 * DAY).unwrap_err();
     assert!(matches!(refused.refusal, Refusal::Quota { scope: Budget::UserTokensPerMonth, used: 200, limit: 250, .. }), "{refused:?}");
-    assert_eq!((refused.rate.limit_tokens, refused.rate.remaining_tokens), (Some(250), Some(50)), "the month is the tighter window");
+    let tightest = ratelimit::tokens(&refused.rate.windows).unwrap();
+    assert_eq!((tightest.limit, tightest.remaining), (250, 50), "the month is the tighter window");
 }
 
 #[test]
@@ -108,12 +110,13 @@ fn requests_of_a_day() {
         let begun = object.begin(Begin { limits, ..begin(&format!("r{n}")) }, NOW + n * 90_000).unwrap();
         // First the minute is the tighter window, then the day.
         let expected = [(2, 1), (3, 1), (3, 0)][usize::try_from(n).unwrap()];
-        assert_eq!((begun.rate.limit_requests.unwrap(), begun.rate.remaining_requests.unwrap()), expected, "{n}");
+        let tightest = ratelimit::requests(&begun.rate.windows).unwrap();
+        assert_eq!((tightest.limit, tightest.remaining), expected, "{n}");
     }
     object.user = User::load(&object.store).unwrap();
     let refused = object.begin(Begin { limits, ..begin("r3") }, NOW + 300_000).unwrap_err();
     assert!(matches!(refused.refusal, Refusal::Quota { scope: Budget::UserRequestsPerDay, used: 3, .. }), "{refused:?}");
-    assert_eq!(refused.rate.reset_requests_ms, Some(DAY / 2 - 300_000));
+    assert_eq!(ratelimit::requests(&refused.rate.windows).unwrap().reset_ms, Some(DAY / 2 - 300_000));
     object.begin(Begin { limits, ..begin("r3") }, NOW + DAY / 2).unwrap();
 }
 

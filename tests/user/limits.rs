@@ -1,5 +1,6 @@
 //! Rate and budget at their edges, what is billed for a request, and what the alarm does.
 
+use behest::api::ratelimit;
 use behest::error::Code;
 use behest::user::command::{Begin, Command, Ending, Finish, Limits, Outcome, Progress, Refused, Reservation};
 use behest::user::refusal::{Budget, Refusal};
@@ -51,20 +52,58 @@ fn a_limit_of_a_billion_keeps_only_the_last_minute() {
     for n in 0..500 {
         let answer = object.begin(Begin { limits, ..begin(&format!("r{n}")) }, NOW + n * 1_000).unwrap();
         let counted = (n + 1).min(61);
-        assert_eq!(answer.rate.remaining_requests, Some(1_000_000_000 - counted));
+        assert_eq!(ratelimit::requests(&answer.rate.windows).unwrap().remaining, 1_000_000_000 - counted);
     }
 }
 
+/// (policy, limit, left, span in s, ms until more, ms until all) of every limit that is set, and of none that is not.
 #[test]
-fn the_six_headers() {
+fn every_window_tells_what_is_left() {
     let mut object = Object::new();
-    let limits = Limits { requests_per_minute: Some(3), tokens_per_day: Some(1_000), ..Limits::default() };
-    object.begin(Begin { limits, ..begin("a") }, NOW).unwrap();
-    let Ok(Outcome::Rate(rate)) = object.apply(Command::Limits(limits), NOW + 5) else { panic!() };
-    assert_eq!((rate.limit_requests, rate.remaining_requests, rate.reset_requests_ms), (Some(3), Some(2), Some(MINUTE - 4)));
-    assert_eq!((rate.limit_tokens, rate.remaining_tokens, rate.reset_tokens_ms), (Some(1_000), Some(980), Some(DAY / 2 - 5)));
-    let Ok(Outcome::Rate(rate)) = object.apply(Command::Limits(Limits::default()), NOW) else { panic!() };
-    assert_eq!(rate, behest::user::command::RateSnapshot::default());
+    let two = Limits { requests_per_minute: Some(3), tokens_per_day: Some(1_000), ..Limits::default() };
+    object.begin(Begin { limits: two, ..begin("a") }, NOW).unwrap();
+    object.begin(Begin { limits: two, ..begin("b") }, NOW + 20_000).unwrap();
+    let all = Limits {
+        requests_per_day: Some(9),
+        concurrency: Some(2),
+        tokens_per_month: Some(30),
+        micro_usd_per_day: Some(5),
+        micro_usd_per_month: Some(6),
+        ..two
+    };
+    let (day, month) = (DAY / 2 - 20_000, 28 * DAY - DAY / 2 - 20_000);
+    let budget = |name, limit, left, days: u64, ends| (name, limit, left, Some(days * 86_400), Some(ends), Some(ends));
+    let (minute, tokens) = (("requests-minute", 3, 1, Some(60), Some(40_001), Some(MINUTE + 1)), budget("tokens-day", 1_000, 960, 1, day));
+    let cases = [
+        (two, vec![minute, tokens]),
+        (
+            all,
+            vec![
+                minute,
+                ("concurrency", 2, 0, None, None, None),
+                budget("requests-day", 9, 7, 1, day),
+                tokens,
+                budget("tokens-month", 30, 0, 31, month),
+                budget("usd-day", 5, 5, 1, day),
+                budget("usd-month", 6, 6, 31, month),
+            ],
+        ),
+        (
+            Limits { requests_per_minute: Some(1), ..Limits::default() },
+            vec![("requests-minute", 1, 0, Some(60), Some(MINUTE + 1), Some(MINUTE + 1))],
+        ),
+        (
+            Limits { requests_per_minute: Some(0), ..Limits::default() },
+            vec![("requests-minute", 0, 0, Some(60), Some(MINUTE + 1), Some(MINUTE + 1))],
+        ),
+        (Limits::default(), vec![]),
+    ];
+    for (limits, expected) in cases {
+        let Ok(Outcome::Rate(rate)) = object.apply(Command::Limits(limits), NOW + 20_000) else { panic!() };
+        let windows: Vec<_> =
+            rate.windows.iter().map(|w| (w.policy.name(), w.limit, w.remaining, w.span_s, w.frees_ms, w.reset_ms)).collect();
+        assert_eq!(windows, expected);
+    }
 }
 
 #[test]
@@ -122,7 +161,7 @@ fn what_the_provider_bills_beyond_the_reservation_is_recorded_and_blocks() {
     object.finish(Finish { usage: Some(usage(90, 60)), ..finish("a", seq) }, NOW);
     let refused = object.begin(Begin { limits, ..begin("b") }, NOW).unwrap_err();
     assert!(matches!(refused.refusal, Refusal::Quota { used: 150, .. }), "{refused:?}");
-    assert_eq!(refused.rate.remaining_tokens, Some(0));
+    assert_eq!(ratelimit::tokens(&refused.rate.windows).unwrap().remaining, 0);
     // The next UTC day begins with nothing spent.
     let midnight = (NOW / DAY + 1) * DAY;
     object.begin(Begin { limits, ..begin("c") }, midnight - 1).unwrap_err();

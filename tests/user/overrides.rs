@@ -80,7 +80,9 @@ fn they_hold_at_once_and_after_a_restart() {
         Overrides { tokens_per_day: Some(Bound::Unlimited), requests_per_minute: Some(Bound::AtMost(2)), ..Overrides::default() },
     );
     let begun = ask(&mut object, "a").unwrap();
-    assert_eq!((begun.rate.limit_requests, begun.rate.remaining_requests, begun.rate.limit_tokens), (Some(2), Some(1), None));
+    let windows = &begun.rate.windows;
+    let requests = behest::api::ratelimit::requests(windows).map(|window| (window.limit, window.remaining));
+    assert_eq!((requests, behest::api::ratelimit::tokens(windows)), (Some((2, 1)), None));
     object.user = User::load(&object.store).unwrap();
     ask(&mut object, "b").unwrap();
     let refused = ask(&mut object, "c").unwrap_err();

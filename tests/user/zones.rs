@@ -48,7 +48,8 @@ fn days_are_those_of_the_zone() {
         let mut object = Object::new();
         object.begin(Begin { limits, ..begin("before") }, begins - 1).unwrap();
         let begun = object.begin(Begin { limits, ..begin("first") }, begins).unwrap();
-        assert_eq!(begun.rate.reset_requests_ms, Some(ends - begins), "{name}");
+        let requests = behest::api::ratelimit::requests(&begun.rate.windows).unwrap();
+        assert_eq!(requests.reset_ms, Some(ends - begins), "{name}");
         object.user = User::load(&object.store).unwrap();
         let refused = object.begin(Begin { limits, ..begin("last") }, ends - 1).unwrap_err();
         let Refusal::Quota { resets_at, used, .. } = refused.refusal else { panic!("{name}: {refused:?}") };

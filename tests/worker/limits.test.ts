@@ -1,7 +1,7 @@
-// What a user may use: requests a minute, tokens a day, and the six headers that say so on every answer.
+// What a user may use: requests a minute, tokens a day, and the headers that say so on every answer.
 // Absent: floods (limit-under-load.test.ts), the sliding of the window (over-time.test.ts), the limit per address (ip-limit.test.ts).
 import { describe, expect, it } from "vitest";
-import { expectError, expectLimitHeaders } from "../support/contract.ts";
+import { expectError, expectLimitHeaders, expectRateLimit } from "../support/contract.ts";
 import { Project } from "../support/project.ts";
 import { completion, reply, streamed } from "../support/script.ts";
 import { readStream } from "../support/sse.ts";
@@ -109,6 +109,45 @@ describe("tokens a day", () => {
     const statuses = (await Promise.all(Array.from({ length: 20 }, () => user.chat(ask)))).map(({ status }) => status);
     expect(statuses.filter((status) => status === 200).length).toBe(5);
     expect(statuses.filter((status) => status === 402).length).toBe(15);
+  });
+});
+
+describe("the IETF's two headers", () => {
+  const seconds = (until: number) => expect.toSatisfy((t: number) => t > 0 && t <= until, `1 to ${until}`);
+
+  it("name every window, on a good answer and on both refusals", async () => {
+    const limits = { user_rpm: 3, user_requests_per_day: 50, user_concurrency: 4, user_tokens_per_day: 5_000, user_tokens_per_month: 9_000_000, user_usd_per_day: 1.5, user_usd_per_month: 30 };
+    const upstream = await Upstream.start(completion("hi", { usage: { prompt_tokens: 10, completion_tokens: 90, total_tokens: 100 } }));
+    const user = await (await project(limits, upstream)).user();
+    const ask = (max_tokens: number) => user.chat({ model: "m", max_tokens, messages: [{ role: "user", content: "x" }] });
+    const month = expect.toSatisfy((w: number) => [28, 29, 30, 31].includes(w / 86_400), "a month");
+    const first = expectRateLimit((await ask(90)).headers);
+    expect(first).toEqual({
+      "requests-minute": { q: 3, w: 60, r: 2, t: seconds(60) },
+      "requests-day": { q: 50, w: 86_400, r: 49, t: seconds(86_400) },
+      concurrency: { q: 4, qu: "concurrent-requests", r: 3 },
+      "tokens-day": { q: 5_000, qu: "tokens", w: 86_400, r: expect.any(Number), t: seconds(86_400) },
+      "tokens-month": { q: 9_000_000, qu: "tokens", w: month, r: expect.any(Number), t: seconds(31 * 86_400) },
+      "usd-day": { q: 1_500_000, qu: "micro-usd", w: 86_400, r: 1_500_000, t: seconds(86_400) },
+      "usd-month": { q: 30_000_000, qu: "micro-usd", w: month, r: 30_000_000, t: seconds(31 * 86_400) },
+    });
+    const poor = await ask(1_000_000);
+    expectError(poor, 402, "quota_exceeded");
+    expect(expectRateLimit(poor.headers)).toMatchObject({ "requests-minute": { r: 2 }, "tokens-day": { q: 5_000, r: 4_900 } });
+    for (let n = 0; n < 2; n++) expect((await ask(90)).status).toBe(200);
+    const fast = await ask(90);
+    expectError(fast, 429, "rate_limited");
+    const { "requests-minute": minute } = expectRateLimit(fast.headers);
+    expect(minute.r).toBe(0);
+    // Who waits as long as either header says is served: neither ends before the other but by the second that rounding costs.
+    expect(Number(fast.headers.get("retry-after")) - minute.t!).toSatisfy((more: number) => more === 0 || more === 1);
+  });
+
+  it("are on answers that count nothing, and leave out what is not limited", async () => {
+    const user = await (await project({ user_concurrency: null, user_rpm: 7 })).user();
+    const answer = await user.get("/v1/threads");
+    expect(Object.keys(expectRateLimit(answer.headers))).toEqual(["requests-minute", "tokens-day"]);
+    expect(expectRateLimit(answer.headers)["requests-minute"]).toEqual({ q: 7, w: 60, r: 7, t: 60 });
   });
 });
 

@@ -68,11 +68,8 @@ impl World {
         let mut loaded = User::load(&self.store).unwrap();
         loaded.apply(&mut self.store, Command::Limits(self.limits), self.now).unwrap();
         assert_eq!(user, loaded, "memory is not what the store says");
-        assert_eq!(
-            (rate.remaining_requests, rate.remaining_tokens),
-            self.ledger.remaining(self.limits, &self.local, self.now),
-            "what remains"
-        );
+        let windows: Vec<_> = rate.windows.iter().map(|w| (w.policy.name(), w.limit, w.remaining, w.frees_ms)).collect();
+        assert_eq!(windows, self.ledger.windows(self.limits, &self.local, self.now), "what is left");
         self.ledger.check_budgets(self.limits, &self.local, self.now);
         if std::mem::replace(&mut self.checked, self.store.commits) != self.store.commits {
             self.check_store();

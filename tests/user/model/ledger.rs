@@ -87,6 +87,7 @@ pub type InTheWay = (&'static str, u64, u64);
 /// A budget.
 #[derive(Clone, Copy)]
 pub struct Row {
+    window: &'static str,
     scope: &'static str,
     month: bool,
     usd: bool,
@@ -96,12 +97,12 @@ pub struct Row {
 /// The budgets there are, in the order in which they refuse.
 fn rows(limits: Limits) -> impl Iterator<Item = Row> {
     let rows = [
-        ("user_tokens_per_day", false, false, limits.tokens_per_day),
-        ("user_tokens_per_month", true, false, limits.tokens_per_month),
-        ("user_usd_per_day", false, true, limits.micro_usd_per_day),
-        ("user_usd_per_month", true, true, limits.micro_usd_per_month),
+        ("user_tokens_per_day", "tokens-day", false, false, limits.tokens_per_day),
+        ("user_tokens_per_month", "tokens-month", true, false, limits.tokens_per_month),
+        ("user_usd_per_day", "usd-day", false, true, limits.micro_usd_per_day),
+        ("user_usd_per_month", "usd-month", true, true, limits.micro_usd_per_month),
     ];
-    rows.into_iter().filter_map(|(scope, month, usd, limit)| Some(Row { scope, month, usd, limit: limit? }))
+    rows.into_iter().filter_map(|(scope, window, month, usd, limit)| Some(Row { scope, window, month, usd, limit: limit? }))
 }
 
 impl Row {
@@ -220,11 +221,7 @@ impl Ledger {
         if let Some(limit) = limits.requests_per_minute
             && self.in_window(at) >= limit
         {
-            // The first moment at which there is room, found by trying; with a limit of 0, as if one request were in the way now.
-            let mut moments = self.requests.values().map(|request| request.at + 60_001).filter(|moment| *moment > at).collect::<Vec<_>>();
-            moments.sort_unstable();
-            let room = moments.into_iter().find(|moment| self.in_window(*moment) < limit).unwrap_or(at + 60_001);
-            return Verdict::TooFast { retry_after_ms: room - at };
+            return Verdict::TooFast { retry_after_ms: self.more_at(limit, at) - at };
         }
         if limits.concurrency.is_some_and(|limit| self.running(at) >= limit) {
             return Verdict::TooMany;
@@ -352,14 +349,27 @@ impl Ledger {
         });
     }
 
-    pub fn remaining(&self, limits: Limits, local: &Local, now: u64) -> (Option<u64>, Option<u64>) {
-        let now = now.max(self.newest_at());
-        let today = local.day(now);
-        let minute = limits.requests_per_minute.map(|limit| limit.saturating_sub(self.in_window(now)));
-        let day = limits.requests_per_day.map(|limit| limit.saturating_sub(self.today(today)));
-        let tokens =
-            rows(limits).filter(|budget| !budget.usd).map(|budget| budget.limit.saturating_sub(self.used(&budget, today, now))).min();
-        (minute.into_iter().chain(day).min(), tokens)
+    /// Each limit that is set, what is left of it, and the ms until more is.
+    pub fn windows(&self, limits: Limits, local: &Local, now: u64) -> Vec<(&'static str, u64, u64, Option<u64>)> {
+        let at = now.max(self.newest_at());
+        let today = local.day(at);
+        let ends = |month| Some(local.begins(span(month, today).1, at) - now);
+        let left = |limit: u64, used| limit.saturating_sub(used);
+        let minute = limits
+            .requests_per_minute
+            .map(|limit| ("requests-minute", limit, left(limit, self.in_window(at)), Some(self.more_at(limit, at) - now)));
+        let running = limits.concurrency.map(|limit| ("concurrency", limit, left(limit, self.running(at)), None));
+        let day = limits.requests_per_day.map(|limit| ("requests-day", limit, left(limit, self.today(today)), ends(false)));
+        let rows = rows(limits).map(|row| (row.window, row.limit, left(row.limit, self.used(&row, today, at)), ends(row.month)));
+        minute.into_iter().chain(running).chain(day).chain(rows).collect()
+    }
+
+    /// The first moment at which more requests would be admitted, found by trying; if there is none, as if one were made now.
+    fn more_at(&self, limit: u64, at: u64) -> u64 {
+        let room = |moment| limit.saturating_sub(self.in_window(moment));
+        let mut moments = self.requests.values().map(|request| request.at + 60_001).filter(|moment| *moment > at).collect::<Vec<_>>();
+        moments.sort_unstable();
+        moments.into_iter().find(|moment| room(*moment) > room(at)).unwrap_or(at + 60_001)
     }
 
     /// The rows say the same; rows up to `pruned` are gone.
