@@ -2,6 +2,7 @@
 // Always holds: an existing namespace is used again and an existing secret is never replaced (a new master key would make every stored
 // provider key unreadable); a list that cannot be read is a failure, never "there is none"; secrets go to wrangler through stdin.
 // Absent: the terminal and real programs. `wrangler(args, { input })` answers what wrangler printed to stdout, or throws.
+import { createHash } from "node:crypto";
 import { newAdminToken, newMasterKey } from "./dev-vars.mjs";
 import { Problem } from "./terminal.mjs";
 
@@ -22,13 +23,28 @@ export async function ensureNamespace(wrangler, title) {
   return { id, made: true };
 }
 
-/** wrangler.toml with the account's namespace id and the Worker's name filled in. */
+/**
+ * wrangler.toml with the account's namespace id and the Worker's name filled in, and with IP_RPM as the limit of the platform's limiter.
+ * That has a namespace too, which Workers of an account share if their numbers are the same: the number is made of the name.
+ */
 export function deployConfig(toml, { name, namespace }) {
-  const binding = 'binding = "CONFIG"';
-  if (!toml.includes(binding)) throw new Problem(`wrangler.toml has no line ${binding}`);
-  return `# Made by \`npm run deploy\` from wrangler.toml; not for editing.\n${toml}`
-    .replace(/^name = .*$/m, `name = "${name}"`)
-    .replace(binding, `${binding}\nid = "${namespace}"`);
+  const ipRpm = toml.match(/^IP_RPM = "(\d+)"$/m)?.[1];
+  if (ipRpm === undefined) throw new Problem('wrangler.toml has no line IP_RPM = "120", a whole number');
+  const limiter = createHash("sha256").update(name).digest().readUInt32BE() >>> 1;
+  const edits = [
+    [/^name = .*$/m, `name = "${name}"`],
+    [/^binding = "CONFIG"$/m, `binding = "CONFIG"\nid = "${namespace}"`],
+    [/^IP_LIMIT_RPM = "\d+"$/m, `IP_LIMIT_RPM = "${ipRpm}"`],
+    [/^namespace_id = "\d+"$/m, `namespace_id = "${limiter}"`],
+    // A limiter's limit is at least one; where IP_RPM is 0 it is not asked.
+    [/^simple = \{ limit = \d+,/m, `simple = { limit = ${Math.max(Number(ipRpm), 1)},`],
+  ];
+  let config = `# Made by \`npm run deploy\` from wrangler.toml; not for editing.\n${toml}`;
+  for (const [line, edited] of edits) {
+    if (!line.test(config)) throw new Problem(`wrangler.toml has no line like ${line}`);
+    config = config.replace(line, edited);
+  }
+  return config;
 }
 
 /** Stores each secret the Worker lacks; `obtain(secret)` gives its value. Answers the names stored and kept. */

@@ -30,6 +30,8 @@ pub enum Purpose {
     TokenSigning,
     /// Keys the per-isolate cache of verified API keys.
     CacheIndex,
+    /// Names the objects that count addresses.
+    Addresses,
 }
 
 impl Purpose {
@@ -39,6 +41,7 @@ impl Purpose {
             Self::ApiKeyPepper => b"behest/v1/api-key-pepper",
             Self::TokenSigning => b"behest/v1/token-signing",
             Self::CacheIndex => b"behest/v1/cache-index",
+            Self::Addresses => b"behest/v1/addresses",
         }
     }
 }
@@ -189,12 +192,13 @@ mod tests {
     fn purposes_and_masters_never_share_a_key() {
         let both = keys(&format!("new:{},old:{A}", hex(&[7; 32])));
         let mut all: Vec<Key> = Vec::new();
-        for purpose in [Purpose::ProviderKeys, Purpose::ApiKeyPepper, Purpose::TokenSigning, Purpose::CacheIndex] {
+        let purposes = [Purpose::ProviderKeys, Purpose::ApiKeyPepper, Purpose::TokenSigning, Purpose::CacheIndex, Purpose::Addresses];
+        for purpose in purposes {
             all.extend(both.derive_all(purpose).map(|(_, key)| key));
         }
         all.sort_by_key(|key| **key);
         all.dedup_by_key(|key| **key);
-        assert_eq!(all.len(), 8);
+        assert_eq!(all.len(), 2 * purposes.len());
     }
 
     #[test]

@@ -56,15 +56,29 @@ for (const answer of ["", "an error page", "{}"]) {
   });
 }
 
-test("the configuration names the Worker and the namespace and differs in nothing else", () => {
+test("the configuration names the Worker and its namespaces and differs in nothing else", () => {
   const toml = readFileSync(at("wrangler.toml"), "utf8");
   const made = deployConfig(toml, { name: "mine", namespace: "abc123" });
   assert.match(made, /^name = "mine"$/m);
   assert.match(made, /^binding = "CONFIG"\nid = "abc123"$/m);
-  const back = made.split("\n").slice(1).filter((line) => line !== 'id = "abc123"').join("\n").replace('name = "mine"', 'name = "behest"');
-  assert.equal(back, toml);
-  assert.throws(() => deployConfig("name = 1", { name: "a", namespace: "b" }), /no line binding/);
+  const limiter = (name) => Number(deployConfig(toml, { name, namespace: "x" }).match(/^namespace_id = "(\d+)"$/m)[1]);
+  assert.ok(limiter("mine") > 0 && limiter("mine") < 2 ** 31 && limiter("mine") !== limiter("yours"));
+  const lines = made.split("\n").slice(1).filter((line) => line !== 'id = "abc123"').join("\n");
+  const back = lines.replace('name = "mine"', 'name = "behest"').replace(`"${limiter("mine")}"`, '"1001"');
+  assert.equal(back.replace('IP_LIMIT_RPM = "120"', 'IP_LIMIT_RPM = "0"'), toml);
+  assert.throws(() => deployConfig("name = 1", { name: "a", namespace: "b" }), /no line IP_RPM/);
+  assert.throws(() => deployConfig('name = 1\nIP_RPM = "1"', { name: "a", namespace: "b" }), /no line like .*CONFIG/);
 });
+
+/** What IP_RPM is → the limiter's limit, and what the Worker is told of it. */
+for (const [rpm, limit] of [[120, 120], [30, 30], [6000, 6000], [0, 1]]) {
+  test(`IP_RPM ${rpm} is the limiter's limit`, () => {
+    const toml = readFileSync(at("wrangler.toml"), "utf8").replace('IP_RPM = "120"', `IP_RPM = "${rpm}"`);
+    const made = deployConfig(toml, { name: "mine", namespace: "abc123" });
+    assert.match(made, new RegExp(`^simple = \\{ limit = ${limit}, period = 60 \\}$`, "m"));
+    assert.match(made, new RegExp(`^IP_RPM = "${rpm}"$[^]*^IP_LIMIT_RPM = "${rpm}"$`, "m"));
+  });
+}
 
 const [one, two] = [{ id: "a1", name: "One" }, { id: "a2", name: "Two" }];
 test("the account", () => {

@@ -1,7 +1,8 @@
 //! Requests per minute of one address, counted in this isolate before any signature or key work.
 //!
 //! Always holds: never more than `MAX_ADDRESSES` are remembered; a full table forgets the least recently started window.
-//! Absent on purpose: exactness across isolates: this is the cheap first layer, users' limits are the exact ones.
+//! Absent on purpose: exactness across isolates: this is the cheap first layer; a project's own limit per address is the
+//! exact one (`address_window`).
 
 use std::collections::{HashMap, VecDeque};
 
@@ -35,8 +36,7 @@ impl IpLimit {
         match window.front() {
             Some(oldest) if window.len() >= limit => {
                 let wait = (oldest + WINDOW_MS).saturating_sub(now).max(1);
-                let details = serde_json::json!({"scope": "ip", "limit": per_minute});
-                Err(Error::new(Code::RateLimited, "Too many requests from this address.").with_details(details).with_retry_after_ms(wait))
+                Err(too_many(per_minute, wait))
             }
             _ => {
                 window.push_back(now);
@@ -51,6 +51,12 @@ impl IpLimit {
             self.windows.remove(&oldest);
         }
     }
+}
+
+/// The refusal of a request from an address that has made too many.
+pub fn too_many(per_minute: u64, retry_after_ms: u64) -> Error {
+    let details = serde_json::json!({"scope": "ip", "limit": per_minute});
+    Error::new(Code::RateLimited, "Too many requests from this address.").with_details(details).with_retry_after_ms(retry_after_ms)
 }
 
 #[cfg(test)]

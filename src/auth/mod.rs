@@ -2,6 +2,8 @@
 //!
 //! Always holds: identity comes from a verified token alone; an algorithm is fixed by the key, never by a header.
 
+pub mod address;
+pub mod address_window;
 pub mod api_key;
 pub mod bearer;
 pub mod ip_limit;

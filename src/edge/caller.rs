@@ -2,19 +2,20 @@
 
 use std::rc::Rc;
 
+use crate::api::ratelimit::{self, Window};
 use crate::auth::bearer::Credential;
 use crate::auth::mint::is_header_id;
 use crate::auth::token::{self, Principal};
 use crate::config::limits::{self, Named};
 use crate::cors;
+use crate::edge::answer::Facts;
 use crate::edge::clock;
 use crate::edge::deployment::Deployment;
 use crate::edge::inbound::Inbound;
-use crate::edge::isolate;
 use crate::edge::snapshots::{self, Ready};
-use crate::edge::zones;
+use crate::edge::{address, isolate, zones};
 use crate::error::{Code, Error, Result};
-use crate::user::command::{Limits, ProjectTerms};
+use crate::user::command::{Limits, ProjectTerms, RateSnapshot};
 use crate::zone::Zone;
 
 /// A verified user and their project.
@@ -23,19 +24,22 @@ pub struct Caller {
     pub principal: Rc<Principal>,
     /// Where.
     pub project: Rc<Ready>,
+    /// What is left for their address, if the project limits it.
+    address: Option<Window>,
 }
 
 impl Caller {
-    /// Verifies the token and finds its project.
+    /// Verifies the token, finds its project and counts the address there.
     ///
     /// # Errors
-    /// 401 for the token, 403 for the project or the origin.
-    pub async fn of(inbound: &Inbound, deployment: &Deployment) -> Result<Self> {
+    /// 401 for the token, 403 for the project or the origin, 429 for the address.
+    pub async fn of(inbound: &Inbound, deployment: &Deployment, facts: &mut Facts) -> Result<Self> {
         let header = inbound.header("authorization");
         let principal = verified(deployment, Credential::parse(header.as_deref()).user_token()?)?;
         let project = snapshots::active(inbound, &principal.claims.pid).await?;
         cors::check(project.snapshot.settings.allowed_origins.as_ref(), inbound.origin.as_deref())?;
-        Ok(Self { principal, project })
+        let address = address::admit_in_project(inbound, deployment, &project.snapshot, facts).await?;
+        Ok(Self { principal, project, address })
     }
 
     /// The same with the project read from its object: what the isolate and KV have is too old.
@@ -45,7 +49,7 @@ impl Caller {
     pub async fn refreshed(&self, inbound: &Inbound) -> Result<Self> {
         let project = snapshots::newest(inbound, self.project_id()).await?;
         cors::check(project.snapshot.settings.allowed_origins.as_ref(), inbound.origin.as_deref())?;
-        Ok(Self { principal: Rc::clone(&self.principal), project })
+        Ok(Self { principal: Rc::clone(&self.principal), project, address: self.address })
     }
 
     /// The project's id.
@@ -74,6 +78,11 @@ impl Caller {
         let snapshot = &self.project.snapshot;
         let leased = limits::of_project(&snapshot.settings.limits) != Limits::default();
         ProjectTerms { id: snapshot.project.id.clone(), user: self.uid().to_owned(), version: snapshot.version, leased }
+    }
+
+    /// The headers that tell what is left, for their address and for them.
+    pub fn limit_headers(&self, rate: RateSnapshot) -> Facts {
+        ratelimit::headers(&self.address.into_iter().chain(rate.windows).collect::<Vec<_>>())
     }
 
     /// The tier that the token names.

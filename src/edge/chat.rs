@@ -8,7 +8,6 @@ use worker::Context;
 
 use crate::api::chat::ChatRequest;
 use crate::api::estimate::text_tokens;
-use crate::api::ratelimit;
 use crate::catalog;
 use crate::config::model::{self, Resolved};
 use crate::config::price;
@@ -166,12 +165,12 @@ impl Admission<'_> {
             objects::user(&self.inbound.env, self.caller.project_id(), self.caller.uid(), &Command::Begin(command)).await?;
         self.inbound.costs.object_call(rows);
         match outcome {
-            Outcome::Begun(begun) => {
-                facts.extend(ratelimit::headers(&begun.rate.windows));
+            Outcome::Begun(mut begun) => {
+                facts.extend(self.caller.limit_headers(std::mem::take(&mut begun.rate)));
                 Ok(Some(begun))
             }
             Outcome::Refused(refused) => {
-                facts.extend(ratelimit::headers(&refused.rate.windows));
+                facts.extend(self.caller.limit_headers(refused.rate));
                 Err(refused.refusal.error())
             }
             Outcome::Stale { .. } => Ok(None),

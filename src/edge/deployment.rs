@@ -7,10 +7,12 @@ use worker::Env;
 
 use crate::auth::token::{self, TokenKeys};
 use crate::error::{Error, Result};
-use crate::secrets::{MasterKeys, hex};
+use crate::secrets::{Key, MasterKeys, Purpose, hex};
 
 /// The KV namespace with snapshots and key records.
 pub const CONFIG_KV: &str = "CONFIG";
+/// The platform's limiter of requests per address.
+pub const IP_LIMIT: &str = "IP_LIMIT";
 /// Requests per minute of one address when `IP_RPM` is not set (contract section 7).
 const IP_RPM: u64 = 120;
 /// How long a settled request may wait until its project is told, when `ROLL_UP_SECONDS` is not set: five minutes.
@@ -30,6 +32,10 @@ pub struct Deployment {
     pub admin_token: String,
     /// Requests per minute of one address; 0 = off.
     pub ip_rpm: u64,
+    /// Whether the platform's limiter is asked too. It has a limit of its own, which must not be the lower one.
+    pub asks_limiter: bool,
+    /// Names the objects that count addresses.
+    pub address_key: Key,
     /// Whether base URLs on private addresses are allowed.
     pub allow_private: bool,
     /// How long a settled request may wait until its project is told, in ms.
@@ -70,10 +76,13 @@ fn read(env: &Env) -> Result<Deployment> {
     if admin_token.len() < 16 {
         return Err(Error::server("BEHEST_ADMIN_TOKEN must have at least 16 characters"));
     }
-    let ip_rpm = match text("IP_RPM") {
-        Some(number) => number.parse().map_err(|_| Error::server("IP_RPM must be a whole number; 0 switches the limit off"))?,
-        None => IP_RPM,
+    let number = |name: &str| {
+        let number = text(name).map(|number| number.parse::<u64>());
+        number.transpose().map_err(|_| Error::server(format!("{name} must be a whole number; 0 switches the limit off")))
     };
+    let ip_rpm = number("IP_RPM")?.unwrap_or(IP_RPM);
+    let asks_limiter = ip_rpm > 0 && number("IP_LIMIT_RPM")?.is_some_and(|limit| ip_rpm <= limit);
+    let address_key = masters.derive(Purpose::Addresses, masters.current_id()).ok_or_else(|| Error::server("no master key"))?;
     let tokens = TokenKeys::derive(&masters, &text("BEHEST_ISSUER").unwrap_or_else(|| "behest".to_owned()));
     let jwks = tokens.jwks().to_string();
     Ok(Deployment {
@@ -83,6 +92,8 @@ fn read(env: &Env) -> Result<Deployment> {
         masters,
         admin_token,
         ip_rpm,
+        asks_limiter,
+        address_key,
         allow_private: flag("ALLOW_PRIVATE_UPSTREAMS"),
         roll_up_ms: roll_up_ms(env),
         unmetered: flag("BEHEST_UNMETERED"),

@@ -7,14 +7,13 @@
 use web_sys::{Request, Response};
 use worker::{Context, Env, event};
 
-use crate::api::ratelimit;
 use crate::auth::bearer::Credential;
 use crate::cors;
 use crate::edge::answer::{Answer, Body, Facts};
 use crate::edge::caller::Caller;
 use crate::edge::deployment::{self, Deployment};
 use crate::edge::inbound::Inbound;
-use crate::edge::{admin, chat, clock, isolate, log, mint, models, objects, random, threads, usage};
+use crate::edge::{address, admin, chat, clock, log, mint, models, objects, random, threads, usage};
 use crate::error::{Error, Result};
 use crate::route::{self, Door, Match, Route};
 use crate::user::{Command, Outcome};
@@ -51,7 +50,7 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
 async fn serve(inbound: &mut Inbound, context: &Context, found: Match, facts: &mut Facts) -> Result<Answer> {
     let deployment = deployment::get(&inbound.env)?;
     if found.door != Door::Public {
-        isolate::with(|i| i.addresses.admit(&inbound.address(), deployment.ip_rpm, clock::now_ms()))?;
+        address::admit(inbound, &deployment).await?;
     }
     match found.door {
         Door::Public => public(inbound, &deployment, &found.route),
@@ -61,7 +60,7 @@ async fn serve(inbound: &mut Inbound, context: &Context, found: Match, facts: &m
             admin::serve(inbound, &deployment, found.route).await
         }
         Door::User => {
-            let caller = Caller::of(inbound, &deployment).await?;
+            let caller = Caller::of(inbound, &deployment, facts).await?;
             user(inbound, context, &deployment, &caller, found.route, facts).await
         }
     }
@@ -94,7 +93,7 @@ async fn what_is_left(inbound: &Inbound, caller: &Caller) -> Facts {
     match objects::user(&inbound.env, caller.project_id(), caller.uid(), &command).await {
         Ok((Outcome::Rate(rate), rows)) => {
             inbound.costs.object_call(rows);
-            ratelimit::headers(&rate.windows)
+            caller.limit_headers(rate)
         }
         // The answer itself does not depend on it.
         _ => Facts::new(),

@@ -12,6 +12,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{Headers, Request};
 use worker::Env;
 
+use crate::auth::address::counted;
 use crate::edge::source::{Source, Unread};
 use crate::error::{Code, Error, Result};
 
@@ -32,6 +33,8 @@ pub struct Inbound {
     pub query: Vec<(String, String)>,
     /// `Origin`, if a browser sent it.
     pub origin: Option<String>,
+    /// What the client's address counts as, as the platform saw it.
+    pub address: String,
     /// `x-request-id` of the answer.
     pub request_id: String,
     /// When it arrived, epoch ms.
@@ -78,17 +81,13 @@ impl Inbound {
         };
         let (method, headers) = (request.method(), request.headers());
         let origin = headers.get("origin").ok().flatten();
-        Self { env, method, path, query, origin, request_id, arrived_ms, costs: Rc::default(), request, headers }
+        let address = headers.get("cf-connecting-ip").ok().flatten().map_or_else(|| "unknown".to_owned(), |ip| counted(&ip));
+        Self { env, method, path, query, origin, address, request_id, arrived_ms, costs: Rc::default(), request, headers }
     }
 
     /// A request header.
     pub fn header(&self, name: &str) -> Option<String> {
         self.headers.get(name).ok().flatten()
-    }
-
-    /// The client's address, as the platform saw it.
-    pub fn address(&self) -> String {
-        self.header("cf-connecting-ip").unwrap_or_else(|| "unknown".to_owned())
     }
 
     /// A query parameter.

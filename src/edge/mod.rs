@@ -3,6 +3,7 @@
 //! Always holds: every answer, errors included, goes out through `answer::Answer`, with CORS headers and a request
 //! id; the body stream never yields an error. Absent on purpose: decisions.
 
+mod address;
 mod admin;
 mod answer;
 mod body;

@@ -15,7 +15,7 @@ import { cpuMicros } from "./cpu.mjs";
 const MEMORY = "/dev/shm";
 const START_MS = 20_000;
 const STOP_MS = 3_000;
-const OBJECTS = { USER_OBJECT: "UserObject", PROJECT_OBJECT: "ProjectObject", DIRECTORY_OBJECT: "DirectoryObject" };
+const OBJECTS = { USER_OBJECT: "UserObject", PROJECT_OBJECT: "ProjectObject", DIRECTORY_OBJECT: "DirectoryObject", ADDRESS_OBJECT: "AddressObject" };
 
 const binary = createRequire(createRequire(join(ROOT, "package.json")).resolve("wrangler/package.json"))("workerd").default;
 

@@ -12,7 +12,7 @@ export const EXPOSED = [...LIMIT_HEADERS, "ratelimit", "ratelimit-policy", "x-re
 /** OpenAI's form of a duration: `1s`, `6m0s`, `1h2m3.5s`, `120ms`. */
 const DURATION = /^(?=.)(\d+d)?(\d+h)?(\d+m(?!s))?(\d+(\.\d+)?s)?(\d+ms)?$/;
 
-type Answered = Pick<Answer, "status" | "headers" | "text" | "json">;
+export type Answered = Pick<Answer, "status" | "headers" | "text" | "json">;
 
 /** Fails unless the answer is this error, in the contract's shape, with its ids. Returns `error`. */
 export function expectError(answer: Answered, status: number, code: string, param?: string | null): Json {

@@ -3,6 +3,7 @@
 //! Always holds: every call has a deadline (a panicking object answers nothing for many seconds); a command and its
 //! outcome are JSON; an object's error arrives as the error it was.
 
+mod address;
 mod carry;
 mod directory;
 mod document;
@@ -25,6 +26,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::RequestInit;
 use worker::{Env, Request, Response, ResponseBuilder};
 
+use crate::auth::address_window::{Admit, Answer};
 use crate::edge::clock;
 use crate::error::{Code, Error, Result};
 use crate::lease::{Ask, Reply};
@@ -72,6 +74,15 @@ pub async fn user(env: &Env, project_id: &str, uid: &str, command: &crate::user:
     let body = encode(command)?;
     match call(env, "USER_OBJECT", &name, &body).await {
         Err(error) if error.code() == Code::ServerError => call(env, "USER_OBJECT", &name, &body).await,
+        other => other,
+    }
+}
+
+/// Asks the object that counts an address in a project. Counted twice, should the first answer be lost, is not too few.
+pub async fn address(env: &Env, name: &str, limit: u64) -> Result<(Answer, u64)> {
+    let body = encode(&Admit { limit })?;
+    match call(env, "ADDRESS_OBJECT", name, &body).await {
+        Err(error) if error.code() == Code::ServerError => call(env, "ADDRESS_OBJECT", name, &body).await,
         other => other,
     }
 }
