@@ -49,7 +49,7 @@ pub fn check_url(text: &str, allow_private: bool) -> Result<Url, &'static str> {
             return Err("names a private, local or metadata address; the deployment allows those only with ALLOW_PRIVATE_UPSTREAMS=1");
         }
         if url.scheme() == "http" {
-            return Err("must begin with https://: provider keys do not travel unencrypted");
+            return Err("must begin with https://: nothing of the gateway's travels unencrypted");
         }
     }
     Ok(url)

@@ -13,6 +13,7 @@
 //! Architecture invariant: only `edge` can name the platform crate. On the host it does not exist, so a pure module
 //! that reaches for it does not compile.
 
+pub mod alert;
 pub mod api;
 pub mod auth;
 pub mod cache;

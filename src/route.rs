@@ -44,6 +44,9 @@ pub enum Route {
     ResolvedTier { id: String, name: String },
     ProjectUsage { id: String },
     ProjectRequests { id: String },
+    Alerts { id: String },
+    PutAlerts { id: String },
+    DeleteAlerts { id: String },
     EraseUser { id: String, uid: String },
     UserLimits { id: String, uid: String },
     PutUserLimits { id: String, uid: String },
@@ -115,6 +118,9 @@ const TABLE: &[(&str, &str, Door, Make)] = &[
     ("GET", "/v1/projects/*/tiers/*/resolved", Door::Admin, |[id, name]| Route::ResolvedTier { id, name }),
     ("GET", "/v1/projects/*/usage", Door::Admin, |[id, _]| Route::ProjectUsage { id }),
     ("GET", "/v1/projects/*/requests", Door::Admin, |[id, _]| Route::ProjectRequests { id }),
+    ("GET", "/v1/projects/*/alerts", Door::Admin, |[id, _]| Route::Alerts { id }),
+    ("PUT", "/v1/projects/*/alerts", Door::Admin, |[id, _]| Route::PutAlerts { id }),
+    ("DELETE", "/v1/projects/*/alerts", Door::Admin, |[id, _]| Route::DeleteAlerts { id }),
     ("DELETE", "/v1/projects/*/users/*", Door::Admin, |[id, uid]| Route::EraseUser { id, uid }),
     ("GET", "/v1/projects/*/users/*/limits", Door::Admin, |[id, uid]| Route::UserLimits { id, uid }),
     ("PUT", "/v1/projects/*/users/*/limits", Door::Admin, |[id, uid]| Route::PutUserLimits { id, uid }),
@@ -213,6 +219,7 @@ mod tests {
             ("DELETE", "/v1/projects/p/users/limits", Route::EraseUser { id: id("p"), uid: id("limits") }),
             ("GET", "/v1/projects/p/usage", Route::ProjectUsage { id: id("p") }),
             ("GET", "/v1/projects/p/requests", Route::ProjectRequests { id: id("p") }),
+            ("PUT", "/v1/projects/p/alerts", Route::PutAlerts { id: id("p") }),
             ("PUT", "/v1/projects/p/providers/openai", Route::PutProvider { id: id("p"), name: id("openai") }),
         ] {
             assert_eq!(parse(method, path).unwrap().route, expected, "{method} {path}");

@@ -32,6 +32,8 @@ pub enum Purpose {
     CacheIndex,
     /// Names the objects that count addresses.
     Addresses,
+    /// Encrypts what alerts are signed with.
+    AlertSecrets,
 }
 
 impl Purpose {
@@ -42,6 +44,7 @@ impl Purpose {
             Self::TokenSigning => b"behest/v1/token-signing",
             Self::CacheIndex => b"behest/v1/cache-index",
             Self::Addresses => b"behest/v1/addresses",
+            Self::AlertSecrets => b"behest/v1/alert-secrets",
         }
     }
 }
@@ -192,7 +195,14 @@ mod tests {
     fn purposes_and_masters_never_share_a_key() {
         let both = keys(&format!("new:{},old:{A}", hex(&[7; 32])));
         let mut all: Vec<Key> = Vec::new();
-        let purposes = [Purpose::ProviderKeys, Purpose::ApiKeyPepper, Purpose::TokenSigning, Purpose::CacheIndex, Purpose::Addresses];
+        let purposes = [
+            Purpose::ProviderKeys,
+            Purpose::ApiKeyPepper,
+            Purpose::TokenSigning,
+            Purpose::CacheIndex,
+            Purpose::Addresses,
+            Purpose::AlertSecrets,
+        ];
         for purpose in purposes {
             all.extend(both.derive_all(purpose).map(|(_, key)| key));
         }

@@ -18,6 +18,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::alert::settings::AlertSettings;
+
 pub use provider::ProviderConfig;
 pub use settings::Settings;
 
@@ -93,6 +95,9 @@ pub struct Snapshot {
     /// Tiers by name: its own, and what it changes of the built-in ones.
     #[serde(default)]
     pub tiers: tier::Tiers,
+    /// Where its alerts go, if anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alerts: Option<AlertSettings>,
     /// API keys by id.
     #[serde(default)]
     pub keys: BTreeMap<String, KeyInfo>,

@@ -13,7 +13,7 @@ use crate::directory;
 use crate::edge::answer::Answer;
 use crate::edge::deployment::Deployment;
 use crate::edge::inbound::{Inbound, MAX_SMALL_BODY};
-use crate::edge::{clock, ledger, mint, objects, random, snapshots, tiers, users, zones};
+use crate::edge::{alerts, clock, ledger, mint, objects, random, snapshots, tiers, users, zones};
 use crate::error::{Code, Error, Result};
 use crate::project::Command;
 use crate::route::Route;
@@ -67,6 +67,9 @@ pub async fn serve(inbound: &mut Inbound, deployment: &Deployment, route: Route)
         Route::ProjectRequests { id } => ledger::requests(inbound, &id).await,
         Route::EraseUser { id, uid } => ledger::erase(inbound, &id, &uid).await,
         Route::UserLimits { .. } | Route::PutUserLimits { .. } | Route::DeleteUserLimits { .. } => users::serve(inbound, route).await,
+        route @ (Route::Alerts { .. } | Route::PutAlerts { .. } | Route::DeleteAlerts { .. }) => {
+            alerts::serve(inbound, deployment, route).await
+        }
         route => tiers::serve(inbound, route).await,
     }
 }

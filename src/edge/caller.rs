@@ -15,6 +15,7 @@ use crate::edge::inbound::Inbound;
 use crate::edge::snapshots::{self, Ready};
 use crate::edge::{address, isolate, zones};
 use crate::error::{Code, Error, Result};
+use crate::user::alerts::Watch;
 use crate::user::command::{Limits, ProjectTerms, RateSnapshot};
 use crate::zone::Zone;
 
@@ -78,6 +79,17 @@ impl Caller {
         let snapshot = &self.project.snapshot;
         let leased = limits::of_project(&snapshot.settings.limits) != Limits::default();
         ProjectTerms { id: snapshot.project.id.clone(), user: self.uid().to_owned(), version: snapshot.version, leased }
+    }
+
+    /// The thresholds of the project's alerts, per cent; none if it wants none.
+    pub fn thresholds(&self) -> &[u8] {
+        self.project.snapshot.alerts.as_ref().map_or(&[], |alerts| &alerts.thresholds)
+    }
+
+    /// What the end of a request may raise an alert of.
+    pub fn watch(&self) -> Option<Watch> {
+        let thresholds = self.thresholds().to_vec();
+        (!thresholds.is_empty()).then(|| Watch { limits: self.limits(), thresholds })
     }
 
     /// The headers that tell what is left, for their address and for them.

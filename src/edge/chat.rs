@@ -145,6 +145,7 @@ impl Admission<'_> {
             estimate,
             project: self.caller.terms(),
             stream: chat.stream,
+            thresholds: self.caller.thresholds().to_vec(),
             ttl_ms: WHOLE_MS + RESERVATION_SLACK_MS,
             roll_up_ms: self.deployment.roll_up_ms,
         };
@@ -188,6 +189,7 @@ impl Admission<'_> {
             model: target.model.clone(),
             seq: None,
             input_estimate,
+            watch: self.caller.watch(),
             turn: None,
             arrived_ms: self.inbound.arrived_ms,
             costs: self.inbound.costs.clone(),

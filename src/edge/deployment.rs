@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use worker::Env;
 
+use crate::alert::delivery::FIRST_PAUSE_MS;
 use crate::auth::token::{self, TokenKeys};
 use crate::error::{Error, Result};
 use crate::secrets::{Key, MasterKeys, Purpose, hex};
@@ -40,6 +41,8 @@ pub struct Deployment {
     pub allow_private: bool,
     /// How long a settled request may wait until its project is told, in ms.
     pub roll_up_ms: u64,
+    /// How long after a first attempt that failed an alert is sent again, in ms; the later pauses are longer in proportion.
+    pub alert_pause_ms: u64,
     /// No limits, usage or threads: for measuring what they cost.
     pub unmetered: bool,
 }
@@ -78,7 +81,7 @@ fn read(env: &Env) -> Result<Deployment> {
     }
     let number = |name: &str| {
         let number = text(name).map(|number| number.parse::<u64>());
-        number.transpose().map_err(|_| Error::server(format!("{name} must be a whole number; 0 switches the limit off")))
+        number.transpose().map_err(|_| Error::server(format!("{name} must be a whole number")))
     };
     let ip_rpm = number("IP_RPM")?.unwrap_or(IP_RPM);
     let asks_limiter = ip_rpm > 0 && number("IP_LIMIT_RPM")?.is_some_and(|limit| ip_rpm <= limit);
@@ -96,6 +99,7 @@ fn read(env: &Env) -> Result<Deployment> {
         address_key,
         allow_private: flag("ALLOW_PRIVATE_UPSTREAMS"),
         roll_up_ms: roll_up_ms(env),
+        alert_pause_ms: number("ALERT_RETRY_MS")?.unwrap_or(FIRST_PAUSE_MS).clamp(10, FIRST_PAUSE_MS),
         unmetered: flag("BEHEST_UNMETERED"),
     })
 }

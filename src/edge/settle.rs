@@ -14,6 +14,7 @@ use crate::edge::inbound::Costs;
 use crate::edge::{clock, log, objects};
 use crate::error::{Error, Result};
 use crate::meter::Seen;
+use crate::user::alerts::Watch;
 use crate::user::command::{Base, Ending, Finish, ThreadFinish};
 use crate::user::{Command, Outcome};
 
@@ -59,6 +60,8 @@ pub struct Ticket {
     pub seq: Option<u64>,
     /// Prompt tokens by our own count.
     pub input_estimate: u64,
+    /// What its end may raise an alert of.
+    pub watch: Option<Watch>,
     /// The thread, if there is one.
     pub turn: Option<Turn>,
     /// When the request arrived, epoch ms.
@@ -171,6 +174,7 @@ impl Ticket {
             ttft_ms: ended.first_ms.map(|at| at.saturating_sub(self.arrived_ms)),
             duration_ms: Some(now.saturating_sub(self.arrived_ms)),
             thread,
+            watch: self.watch.clone(),
         };
         let (outcome, rows) = objects::user(&self.env, &self.project_id, &self.uid, &Command::Finish(finish)).await?;
         self.costs.object_call(rows);

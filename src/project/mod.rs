@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::alert::settings::AlertSettings;
 use crate::auth::api_key::StoredKey;
 use crate::auth::mint::is_tier_name;
 use crate::config::tier::{self, Tier, Tiers};
@@ -43,6 +44,8 @@ pub enum Command {
     DeleteProvider { name: String },
     PutTier { name: String, tier: Box<Tier> },
     DeleteTier { name: String },
+    PutAlerts { settings: Box<AlertSettings> },
+    DeleteAlerts,
     Delete,
 }
 
@@ -83,6 +86,7 @@ impl State {
             settings: Settings::default(),
             providers: BTreeMap::new(),
             tiers: BTreeMap::new(),
+            alerts: None,
             keys: BTreeMap::new(),
         };
         self.publish(&snapshot)?;
@@ -117,6 +121,8 @@ impl State {
             Command::DeleteProvider { name } => {
                 snapshot.providers.remove(&name).ok_or_else(|| not_found("provider"))?;
             }
+            Command::PutAlerts { settings } => snapshot.alerts = Some(*settings),
+            Command::DeleteAlerts => drop(snapshot.alerts.take().ok_or_else(|| not_found("alerts"))?),
             Command::PutTier { name, tier } => put_tier(&mut snapshot.tiers, name, *tier)?,
             Command::DeleteTier { name } => {
                 snapshot.tiers.remove(&name).ok_or_else(|| not_found("tier of the project's own"))?;

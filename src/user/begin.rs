@@ -45,18 +45,18 @@ impl User {
         let too_many =
             self.rate_refusal(limits, at).or_else(|| self.concurrency_refusal(limits, at)).or_else(|| self.request_refusal(limits));
         if let Some(refusal) = too_many {
-            return Ok(self.refused(begin, refusal, now));
+            return self.refused(store, begin, refusal, now);
         }
         let history = history::read(store, begin.thread.as_ref())?;
         let input = begin.estimate.input.saturating_add(history.tokens).min(MAX_REQUEST_TOKENS);
         let grant = match self.grant(begin, input, None, at) {
             Ok(grant) => grant,
-            Err(refusal) => return Ok(self.refused(begin, refusal, now)),
+            Err(refusal) => return self.refused(store, begin, refusal, now),
         };
         let (holding, grant) = match self.lease(store, begin, answer, input, grant, at)? {
             Leased::Covered(holding, grant) => (holding, grant),
             Leased::Not(outcome) => return Ok(*outcome),
-            Leased::Refused(refusal) => return Ok(self.refused(begin, refusal, now)),
+            Leased::Refused(refusal) => return self.refused(store, begin, refusal, now),
         };
         self.write(store, begin, grant, holding, at)?;
         let open = self.open.get(&begin.request_id).copied().ok_or_else(|| Error::server("user: an admitted request is not open"))?;
@@ -104,12 +104,14 @@ impl User {
     fn write(&mut self, store: &mut impl Store, begin: &Begin, grant: Grant, holding: Option<Box<Holding>>, at: u64) -> Result<()> {
         let row = RequestRow { day: self.today.day, ..row(begin, grant, self.newest_seq + 1, at) };
         let due = self.due(at);
-        let alarm = self.alarm_for_begin(at + begin.roll_up_ms, at);
+        let alarm = self.alarm_by(at + begin.roll_up_ms, at);
         let mut writes: Vec<Write> = due.iter().map(|(_, settlement)| Write::Settle(settlement.clone())).collect();
         writes.push(Write::InsertRequest(Box::new(row.clone())));
         writes.extend(alarm.map(|at| Write::SetAlarm(Some(at))));
         let holding = holding.filter(|holding| **holding != self.holding);
         writes.extend(holding.clone().map(Write::PutHolding));
+        let alerts = self.alerts(&begin.limits, &begin.thresholds, &self.charges(&due), (self.today.day, at), at);
+        writes.extend_from_slice(&alerts);
         self.commit(store, &writes)?;
         for (request_id, settlement) in &due {
             self.settled(request_id, settlement.usage);
@@ -119,12 +121,13 @@ impl User {
         if let Some(holding) = holding {
             self.holding = *holding;
         }
+        self.alerted(&alerts);
         Ok(())
     }
 
     /// Set if an alarm has to be set: none is pending soon enough to tell the project of this request, or the one that was
     /// has been lost. So whoever finishes need not set any, and a user who goes on sets one per alarm.
-    fn alarm_for_begin(&self, latest: u64, now: u64) -> Option<u64> {
+    pub(super) fn alarm_by(&self, latest: u64, now: u64) -> Option<u64> {
         let pending = self.alarm.is_some_and(|alarm| alarm <= latest && alarm + ALARM_LOST_MS >= now);
         if pending { None } else { Some(latest) }
     }
@@ -141,8 +144,15 @@ impl User {
         Outcome::Begun(Begun { reservation, prepend: history.prepend, base: history.base, rate: self.snapshot(&begin.limits, now) })
     }
 
-    fn refused(&self, begin: &Begin, refusal: Refusal, now: u64) -> Outcome {
-        Outcome::Refused(Refused { refusal, rate: self.snapshot(&begin.limits, now) })
+    /// Writes nothing, unless a limit was lowered below what is spent: nobody may be admitted any more who could tell of it.
+    fn refused(&mut self, store: &mut impl Store, begin: &Begin, refusal: Refusal, now: u64) -> Result<Outcome> {
+        let at = self.clock(now);
+        let alerts = self.alerts(&begin.limits, &begin.thresholds, &[], (self.today.day, at), at);
+        if !alerts.is_empty() {
+            self.commit(store, &alerts)?;
+            self.alerted(&alerts);
+        }
+        Ok(Outcome::Refused(Refused { refusal, rate: self.snapshot(&begin.limits, now) }))
     }
 }
 

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::alerts::{AlertKey, Watch};
 pub use super::extend::{Extend, Progress, Progressed};
 use super::holding::Upkeep;
 use super::outbox::Acknowledge;
@@ -59,6 +60,8 @@ pub enum Command {
     Renew,
     /// A lease that was asked for in the background, and when, epoch ms. Answer: `Held`.
     TakeLease(Lease, u64),
+    /// The project has these alerts. Answer: `Noted`.
+    AlertsTold(Vec<AlertKey>),
     /// The alarm: settle what nobody settled, prune what is old. Answer: `Expired`.
     Expire(Expire),
     /// What the project is to be told next. Answer: `Outbox`.
@@ -123,6 +126,8 @@ pub enum Outcome {
     },
     /// The thread is gone.
     Deleted,
+    /// It is written down.
+    Noted,
     /// What the alarm did.
     Expired(Expired),
     /// What the project is to be told next.
@@ -169,6 +174,9 @@ pub struct Begin {
     /// Its answer is streamed: without a maximum of its own it may hold its output in instalments.
     #[serde(default)]
     pub stream: bool,
+    /// The thresholds of the project's alerts, per cent; none if it wants none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub thresholds: Vec<u8>,
     /// How long the reservation lives without a finish, in ms; at most a day.
     pub ttl_ms: u64,
     /// How long a settled request may wait until the project is told, in ms: the alarm is set so far ahead.
@@ -337,6 +345,9 @@ pub struct Finish {
     pub duration_ms: Option<u64>,
     /// Set if the request has a thread.
     pub thread: Option<ThreadFinish>,
+    /// Set if the project wants alerts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Watch>,
 }
 
 /// One turn to store. Without a reply nothing is stored, so that a retry does not find its own question there.

@@ -83,6 +83,6 @@ impl User {
         let backstop = deadline.into_iter().chain(old).min().map(|next| (next + 1).max(now + SOONEST_MS));
         // Whatever runs now has to be told of as soon as if the alarm had not come in between.
         let running = (!self.open.is_empty()).then_some(now + roll_up_ms);
-        Ok([backstop, running, self.tell_at(store, roll_up_ms, now)?].into_iter().flatten().min())
+        Ok([backstop, running, self.tell_at(store, roll_up_ms, now)?, self.tell_alerts_at(now)].into_iter().flatten().min())
     }
 }

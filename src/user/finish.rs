@@ -5,6 +5,7 @@
 //! there). A finish past the deadline that comes before the alarm is simply a finish.
 //! Absent on purpose: what a turn looks like in rows (`turn`).
 
+use super::budget::Amount;
 use super::charge::plausible;
 use super::command::{Ending, Finish, Finished, Outcome};
 use super::holding::Upkeep;
@@ -37,6 +38,8 @@ impl User {
             ttft_ms: finish.ttft_ms.map(|ms| ms.min(MAX_SAFE)),
             duration_ms: finish.duration_ms.map(|ms| ms.min(MAX_SAFE)),
         }));
+        let alerts = self.finish_alerts(finish, &open, Amount { tokens: usage.total(), micro_usd }, now);
+        writes.extend_from_slice(&alerts);
         let settled_through = self.settled_through();
         let due = settled_through.saturating_sub(self.frontier) >= CHECKPOINT_EVERY;
         if due {
@@ -44,10 +47,16 @@ impl User {
         }
         self.commit(store, &writes)?;
         self.settled(&finish.request_id, usage);
+        self.alerted(&alerts);
         if due {
             self.frontier = settled_through;
         }
         Ok(Outcome::Finished(Finished { settled: true, stored, micro_usd: Some(micro_usd), upkeep: self.upkeep(now) }))
+    }
+
+    fn finish_alerts(&self, finish: &Finish, open: &Open, amount: Amount, now: u64) -> Vec<Write> {
+        let Some(watch) = &finish.watch else { return Vec::new() };
+        self.alerts(&watch.limits, &watch.thresholds, &[(open.day, amount)], (self.today.day, self.newest_at), self.clock(now))
     }
 
     /// Not open: unknown, a duplicate, or expired. Only the last has something left to do.

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::lease::Reply;
 use crate::price::Rates;
 
+pub mod alerts;
 mod begin;
 mod budget;
 mod charge;
@@ -41,6 +42,7 @@ pub mod turn;
 pub use command::{Command, Outcome};
 pub use store::{Store, StoreError, Write};
 
+use alerts::AlertRow;
 use budget::Amount;
 use command::{Begin, Progress};
 use holding::Holding;
@@ -82,6 +84,8 @@ pub struct User {
     overrides: Overrides,
     /// What it has of the project's limits.
     holding: Holding,
+    /// The thresholds that were passed, in the order of their keys.
+    alerts: Vec<AlertRow>,
     /// The alarm that was last set.
     alarm: Option<u64>,
     /// How far the project has been told.
@@ -135,6 +139,8 @@ impl User {
         user.today = user.read_day(store, rows.first().map_or(user.latest_day, |newest| newest.day))?;
         user.overrides = store.overrides()?;
         user.holding = store.holding()?.unwrap_or_default();
+        user.alerts = store.alerts()?;
+        user.alerts.sort_by_key(AlertRow::key);
         user.alarm = store.alarm()?;
         user.outbox = store.outbox()?;
         user.outbox.ended = user.outbox.ended.max(store.newest_ended(user.outbox.low)?);
@@ -181,6 +187,12 @@ impl User {
             Command::GiveBack(recall) => Ok(Outcome::Reported(self.give_back(store, recall.as_ref(), now)?)),
             Command::Renew => Ok(self.renewal(now).map_or(Outcome::Held, Outcome::Ask)),
             Command::TakeLease(lease, asked_at) => self.take_lease(store, &lease, asked_at).map(|()| Outcome::Held),
+            Command::AlertsTold(keys) => {
+                let writes = [Write::AlertsTold(keys)];
+                self.commit(store, &writes)?;
+                self.alerted(&writes);
+                Ok(Outcome::Noted)
+            }
             Command::Expire(expire) => self.expire(store, expire, now),
             Command::Outbox { limit } => Ok(Outcome::Outbox(self.batch(store, limit)?)),
             Command::Acknowledge(told) => self.acknowledge(store, &told),

@@ -50,7 +50,7 @@ pub enum Refusal {
 }
 
 /// A budget of a user or of a whole project.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "the names are the contract's and say it; days and months are the project's")]
 pub enum Budget {

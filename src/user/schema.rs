@@ -6,8 +6,9 @@
 
 use std::borrow::Cow;
 
+use super::MAX_SAFE;
 use super::overrides::Overrides;
-use super::store::{DayRow, RequestRow, Settlement, ThreadRow, Write};
+use super::store::{AlertKey, AlertRow, DayRow, RequestRow, Settlement, ThreadRow, Write};
 use crate::api::usage::TokenUsage;
 
 /// What is summed of request rows.
@@ -47,6 +48,9 @@ pub const SCHEMA: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS outbox (\
      id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, ended INTEGER NOT NULL, acknowledged INTEGER NOT NULL, \
      low INTEGER NOT NULL, retention_ms INTEGER)",
+    "CREATE TABLE IF NOT EXISTS alerts (\
+     budget TEXT NOT NULL, span INTEGER NOT NULL, threshold INTEGER NOT NULL, ceiling INTEGER NOT NULL, spent INTEGER NOT NULL, \
+     at INTEGER NOT NULL, resets_at INTEGER NOT NULL, told INTEGER NOT NULL, PRIMARY KEY (budget, span, threshold)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
 ];
 
@@ -87,6 +91,8 @@ pub const FIRST_UNTOLD: &str = "SELECT seq AS value FROM requests WHERE seq >= ?
 pub const KEEP_NAME: &str = "INSERT OR IGNORE INTO meta (key, value) VALUES ('name', ?)";
 /// The name that was kept: → one row `{value}` or none.
 pub const NAME: &str = "SELECT value FROM meta WHERE key = 'name'";
+/// `Store::alerts`: → `AlertRow`s, in any order.
+pub const ALERTS: &str = "SELECT * FROM alerts";
 /// `Store::alarm`: → one row `{value}` or none.
 pub const ALARM: &str = "SELECT value FROM meta WHERE key = 'alarm'";
 /// `Store::holding`: → one row `{body}`, JSON, or none.
@@ -122,6 +128,10 @@ const DELETE_TURNS: &str = "DELETE FROM turns WHERE thread = ?";
 const DELETE_THREAD: &str = "DELETE FROM threads WHERE id = ?";
 const PUT_OVERRIDES: &str = "INSERT OR REPLACE INTO overrides (id, limits) VALUES (1, ?)";
 const PUT_OUTBOX: &str = "INSERT OR REPLACE INTO outbox (id, epoch, ended, acknowledged, low, retention_ms) VALUES (1, ?, ?, ?, ?, ?)";
+const FORGET_ALERTS: &str = "DELETE FROM alerts WHERE budget = ? AND span < ? AND told = 1";
+const PUT_ALERT: &str =
+    "INSERT OR REPLACE INTO alerts (budget, span, threshold, ceiling, spent, at, resets_at, told) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+const ALERT_TOLD: &str = "UPDATE alerts SET told = 1 WHERE budget = ? AND span = ? AND threshold = ?";
 const SET_ALARM: &str = "INSERT OR REPLACE INTO meta (key, value) VALUES ('alarm', ?)";
 const CLEAR_ALARM: &str = "DELETE FROM meta WHERE key = 'alarm'";
 const PUT_HOLDING: &str = "INSERT OR REPLACE INTO holding (id, body) VALUES (1, ?)";
@@ -129,6 +139,7 @@ const ERASE: &[&str] = &[
     "DELETE FROM requests",
     "DELETE FROM holding",
     "DELETE FROM outbox",
+    "DELETE FROM alerts",
     "DELETE FROM days",
     "DELETE FROM threads",
     "DELETE FROM turns",
@@ -202,6 +213,8 @@ pub fn statements(write: &Write) -> Vec<Statement<'_>> {
             let numbers = [row.epoch, row.ended, row.acknowledged, row.low].map(Bind::Int);
             vec![(PUT_OUTBOX, numbers.into_iter().chain([row.retention_ms.into()]).collect())]
         }
+        Write::PutAlert(row) => put_alert(row).into(),
+        Write::AlertsTold(keys) => keys.iter().map(alert_told).collect(),
         Write::SetAlarm(Some(at)) => vec![(SET_ALARM, vec![(*at).into()])],
         Write::SetAlarm(None) => vec![(CLEAR_ALARM, vec![])],
         Write::PutHolding(holding) => vec![(PUT_HOLDING, vec![Bind::Text(Cow::Owned(holding.body()))])],
@@ -273,4 +286,22 @@ fn put_overrides(overrides: &Overrides) -> Statement<'static> {
     // Plain numbers and names: writing them as JSON does not fail.
     let limits = serde_json::to_string(overrides).unwrap_or_else(|_| "{}".to_owned());
     (PUT_OVERRIDES, vec![Bind::Text(Cow::Owned(limits))])
+}
+
+fn put_alert(row: &AlertRow) -> [Statement<'_>; 2] {
+    let binds = vec![
+        row.budget.name().into(),
+        row.span.into(),
+        u64::from(row.threshold).into(),
+        row.ceiling.min(MAX_SAFE).into(),
+        row.spent.min(MAX_SAFE).into(),
+        row.at.into(),
+        row.resets_at.into(),
+        row.told.into(),
+    ];
+    [(FORGET_ALERTS, vec![row.budget.name().into(), row.span.into()]), (PUT_ALERT, binds)]
+}
+
+fn alert_told((budget, span, threshold): &AlertKey) -> Statement<'_> {
+    (ALERT_TOLD, vec![budget.name().into(), (*span).into(), u64::from(*threshold).into()])
 }

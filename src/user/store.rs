@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::usage::TokenUsage;
 use crate::price::Rates;
 
+pub use super::alerts::{AlertKey, AlertRow};
 pub use super::holding::Holding;
 use super::overrides::Overrides;
 pub use super::totals::{Checkpoint, DayRow};
@@ -45,6 +46,8 @@ pub trait Store {
     fn ended(&self, low: u64, after: u64, limit: u64) -> Result<Vec<RequestRow>, StoreError>;
     /// The lowest request row from `low` on that is not settled, or has a settle number above `through`.
     fn first_untold(&self, low: u64, through: u64) -> Result<Option<u64>, StoreError>;
+    /// The thresholds that were passed, in any order.
+    fn alerts(&self) -> Result<Vec<AlertRow>, StoreError>;
     /// The alarm that was last set, epoch ms.
     fn alarm(&self) -> Result<Option<u64>, StoreError>;
     /// What it has of the project's limits.
@@ -134,6 +137,10 @@ pub enum Write {
     PutOverrides(Overrides),
     /// 1 row: how far the project has been told.
     PutOutbox(OutboxRow),
+    /// 1 row: a threshold was passed; older periods of its budget go if the project has them.
+    PutAlert(AlertRow),
+    /// As many rows as keys: the project has them.
+    AlertsTold(Vec<AlertKey>),
     /// 1 row, and the platform's own alarm is to be set (or deleted) with it. Epoch ms.
     SetAlarm(Option<u64>),
     /// 1 row: replaces what it has of the project's limits.
@@ -354,7 +361,7 @@ pub struct OutboxRow {
 }
 
 /// `SQLite` has no booleans: 0 and 1.
-mod flag {
+pub(super) mod flag {
     use serde::{Deserialize, Deserializer, Serializer};
 
     #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's `with` passes a reference")]

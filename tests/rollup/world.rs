@@ -127,6 +127,7 @@ impl World {
             rates: self.rng.choice(prices).flatten().map(|text| Rates::try_from(text.to_owned()).unwrap()),
             limits: Limits::default(),
             estimate: Estimate { input: 10, output: Some(20), output_default: 0, choices: 1 },
+            thresholds: Vec::new(),
             ttl_ms: self.rng.u64(1..30) * MINUTE,
             roll_up_ms: 5 * MINUTE,
         };
@@ -152,6 +153,7 @@ impl World {
             ttft_ms: None,
             duration_ms: Some(5),
             thread: None,
+            watch: None,
         };
         if let Some(Outcome::Finished(finished)) = self.ask(place, Command::Finish(finish)) {
             self.seen.settled += u64::from(finished.settled);

@@ -1,6 +1,7 @@
 //! Tests of one user's state: commands one by one, threads against clients, properties under failures.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod alerts;
 mod budgets;
 mod commands;
 mod instalments;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use behest::user::overrides::Overrides;
 use behest::user::schema::{Bind, statements};
-use behest::user::store::{Checkpoint, DayRow, Holding, OutboxRow, RequestRow, Settlement, Status, ThreadRow, TurnRow};
+use behest::user::store::{AlertKey, AlertRow, Checkpoint, DayRow, Holding, OutboxRow, RequestRow, Settlement, Status, ThreadRow, TurnRow};
 use behest::user::{Store, StoreError, Write};
 
 /// What the next commit does.
@@ -40,6 +40,7 @@ pub struct Rows {
     pub turns: BTreeMap<(String, u64, u64), String>,
     pub overrides: Overrides,
     pub outbox: OutboxRow,
+    pub alerts: BTreeMap<AlertKey, AlertRow>,
     pub alarm: Option<u64>,
     pub holding: Option<Holding>,
 }
@@ -108,6 +109,10 @@ impl Store for Memory {
 
     fn first_untold(&self, low: u64, through: u64) -> Result<Option<u64>, StoreError> {
         Ok(self.rows.requests.range(low..).find(|(_, row)| row.ended.is_none_or(|ended| ended > through)).map(|(seq, _)| *seq))
+    }
+
+    fn alerts(&self) -> Result<Vec<AlertRow>, StoreError> {
+        Ok(self.rows.alerts.values().rev().copied().collect())
     }
 
     fn alarm(&self) -> Result<Option<u64>, StoreError> {
@@ -215,6 +220,18 @@ impl Rows {
             }
             Write::PutOverrides(overrides) => self.overrides = *overrides,
             Write::PutOutbox(row) => self.outbox = *row,
+            Write::PutAlert(row) => {
+                self.alerts.retain(|(budget, span, _), old| *budget != row.budget || *span >= row.span || !old.told);
+                self.alerts.insert(row.key(), *row);
+            }
+            Write::AlertsTold(keys) => {
+                for key in keys {
+                    if let Some(row) = self.alerts.get_mut(key) {
+                        row.told = true;
+                    }
+                }
+                return keys.len() as u64;
+            }
             Write::SetAlarm(at) => {
                 self.alarm = *at;
                 return 0;

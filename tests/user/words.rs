@@ -122,6 +122,7 @@ pub fn begin(id: &str) -> Begin {
         estimate: estimate(10, Some(10)),
         project: ProjectTerms::default(),
         stream: false,
+        thresholds: Vec::new(),
         ttl_ms: 600_000,
         roll_up_ms: ROLL_UP,
     }
@@ -145,6 +146,7 @@ pub fn finish(id: &str, seq: u64) -> Finish {
         ttft_ms: None,
         duration_ms: None,
         thread: None,
+        watch: None,
     }
 }
 

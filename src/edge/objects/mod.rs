@@ -5,6 +5,7 @@
 
 mod address;
 mod carry;
+mod deliveries;
 mod directory;
 mod document;
 mod lease_store;
@@ -26,6 +27,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::RequestInit;
 use worker::{Env, Request, Response, ResponseBuilder};
 
+use crate::alert::delivery::Delivery;
 use crate::auth::address_window::{Admit, Answer};
 use crate::edge::clock;
 use crate::error::{Code, Error, Result};
@@ -57,6 +59,8 @@ enum Message {
     Lease(Ask),
     /// About its ledger. Answer: a `rollup::Outcome`.
     Rollup(Box<crate::rollup::Command>),
+    /// About its alerts. Answer: deliveries.
+    Alerts(crate::alert::Command),
 }
 
 /// What travels back from an object.
@@ -100,6 +104,11 @@ async fn lease(env: &Env, project_id: &str, ask: &Ask) -> Result<Reply> {
 /// Asks one project's object of its ledger; also tells how many rows that wrote. A project that is not there is a 404.
 pub async fn rollup(env: &Env, id: &str, command: &crate::rollup::Command) -> Result<(crate::rollup::Outcome, u64)> {
     call(env, PROJECT, id, &encode(&Message::Rollup(Box::new(command.clone())))?).await
+}
+
+/// Asks one project's object about its alerts. A project that is not there is a 404.
+pub async fn alerts(env: &Env, id: &str, command: &crate::alert::Command) -> Result<Vec<Delivery>> {
+    Ok(call(env, PROJECT, id, &encode(&Message::Alerts(command.clone()))?).await?.0)
 }
 
 /// Asks the directory.

@@ -1,8 +1,10 @@
-//! A project's object: a shell around `crate::project`, whose outbox it empties into KV, around its leases and `crate::rollup`.
+//! A project's object: a shell around `crate::project`, whose outbox it empties into KV, around its leases, `crate::rollup`, and
+//! the deliveries of alerts.
 //!
 //! Always holds: a change is durable before KV or anybody else hears of it; one flush at a time, so an older value never
 //! lands after a newer one; what KV refuses (one write a second per name) and whom a change did not reach is tried again
-//! by alarm. A project that is not there has no ledger, and one that is deleted loses it.
+//! by alarm. A project that is not there has no ledger and no alerts, and one that is
+//! deleted loses them.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -10,10 +12,12 @@ use std::rc::Rc;
 use futures::lock::Mutex;
 use worker::{DurableObject, Env, Request, Response, State, Storage, durable_object};
 
+use super::deliveries::Deliveries;
 use super::document::Document;
 use super::leases::Leases;
 use super::rollup_store::RollupStore;
 use super::{Message, command, reply};
+use crate::alert::{self, delivery::Delivery};
 use crate::config::Snapshot;
 use crate::edge::clock;
 use crate::edge::deployment::CONFIG_KV;
@@ -34,13 +38,15 @@ pub struct ProjectObject {
     document: Document<Project>,
     leases: Rc<Leases>,
     rollup: RefCell<RollupStore>,
+    deliveries: Deliveries,
     flushing: Mutex<()>,
 }
 
 impl DurableObject for ProjectObject {
     fn new(state: State, env: Env) -> Self {
         let (leases, rollup) = (Rc::new(Leases::new(&state)), RefCell::new(RollupStore::new(&state)));
-        Self { document: Document::new(&state), leases, rollup, state, env, flushing: Mutex::new(()) }
+        let (document, deliveries) = (Document::new(&state), Deliveries::new(&state));
+        Self { document, leases, rollup, deliveries, state, env, flushing: Mutex::new(()) }
     }
 
     async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
@@ -54,6 +60,7 @@ impl DurableObject for ProjectObject {
                 let outcome = self.roll_up(*command).await;
                 reply(outcome, self.rollup.borrow_mut().take_rows())
             }
+            Ok(Message::Alerts(command)) => reply(self.alerts(command).await, 0),
             Err(error) => reply::<()>(Err(error), 0),
         })
     }
@@ -68,6 +75,8 @@ impl DurableObject for ProjectObject {
             retry(&self.state.storage()).await;
         }
         let pruned = self.answer(rollup::Command::Prune);
+        // What fails is tried again by the next alarm.
+        let _ = self.send_alerts().await;
         self.schedule().await;
         match pruned {
             Err(error) if error.code() != Code::NotFound => Err(worker::Error::RustError(error.cause().unwrap_or("alarm").to_owned())),
@@ -81,10 +90,15 @@ impl ProjectObject {
         let reads_only = matches!(command, Command::Read);
         if matches!(command, Command::Delete) {
             self.answer(rollup::Command::Wipe)?;
+            self.deliveries.clear()?;
         }
+        let no_alerts = matches!(command, Command::DeleteAlerts);
         let (next, snapshot) = self.document.load()?.apply(command)?;
         if !reads_only {
             self.document.save(next)?;
+            if no_alerts {
+                self.deliveries.clear()?;
+            }
             self.flush().await;
             self.tell(&snapshot);
             self.schedule().await;
@@ -118,6 +132,28 @@ impl ProjectObject {
         Ok(outcome)
     }
 
+    async fn alerts(&self, command: alert::Command) -> Result<Vec<Delivery>> {
+        let snapshot = self.snapshot()?;
+        match command {
+            alert::Command::Deliveries => self.deliveries.latest(),
+            // Whoever told of them had not heard yet that nobody wants to know.
+            alert::Command::Enqueue(_) if snapshot.alerts.is_none() => Ok(Vec::new()),
+            alert::Command::Enqueue(events) => {
+                self.deliveries.enqueue(&snapshot.project.id, &events, clock::now_ms())?;
+                self.schedule().await;
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    async fn send_alerts(&self) -> Result<()> {
+        let snapshot = self.snapshot()?;
+        match &snapshot.alerts {
+            Some(settings) => self.deliveries.send(&self.env, &snapshot.project.id, settings).await,
+            None => self.deliveries.clear(),
+        }
+    }
+
     fn answer(&self, command: rollup::Command) -> Result<Outcome> {
         let mut store = self.rollup.borrow_mut();
         store.prepare()?;
@@ -125,8 +161,7 @@ impl ProjectObject {
     }
 
     fn retention_ms(&self) -> Result<u64> {
-        let snapshot = self.document.load()?.snapshot;
-        Ok(snapshot.ok_or_else(|| Error::new(Code::NotFound, "There is no such project."))?.settings.retention_ms())
+        Ok(self.snapshot()?.settings.retention_ms())
     }
 
     async fn flush(&self) {
@@ -144,7 +179,8 @@ impl ProjectObject {
         let now = clock::now_ms();
         let retry = self.document.load().is_ok_and(|project| !project.outbox.is_empty()).then_some(now + RETRY_MS);
         let prune = self.prune_at().ok().flatten().map(|at| at.max(now + RETRY_MS));
-        let Some(next) = retry.into_iter().chain(prune).min() else { return };
+        let alert = self.deliveries.next_at().ok().flatten().map(|at| at.max(now));
+        let Some(next) = retry.into_iter().chain(prune).chain(alert).min() else { return };
         let storage = self.state.storage();
         let pending = storage.get_alarm().await.ok().flatten().and_then(|at| u64::try_from(at).ok());
         if pending.is_none_or(|at| at > next) {

@@ -12,9 +12,11 @@ use worker::{DurableObject, Env, Request, Response, State, Storage, durable_obje
 use super::carry::carry;
 use super::user_store::{Alarm, UserStore};
 use super::{command, reply};
+use crate::alert;
 use crate::edge::{clock, deployment};
-use crate::error::Result;
+use crate::error::{Code, Result};
 use crate::lease::{Ask, Reply, Want};
+use crate::user::alerts::AlertRow;
 use crate::user::command::{Begin, Expire, Progress};
 use crate::user::holding::Upkeep;
 use crate::user::refusal::Refusal;
@@ -27,6 +29,8 @@ const ASKS: usize = 2;
 const MANY: u64 = 50;
 /// An attempt that is not over by then is over, in ms: the platform may drop it without a word.
 const TELLING_MS: u64 = 60_000;
+/// After an attempt to tell of alerts that failed, the next one comes at least so much later, in ms: with the alarm.
+const ALERTS_AGAIN_MS: u64 = 30_000;
 
 /// One per (project, user).
 #[durable_object(alarm)]
@@ -47,6 +51,8 @@ struct Core {
     telling_until: Cell<u64>,
     /// The last attempt failed.
     failed: Cell<bool>,
+    /// Nobody is to tell of alerts before this time.
+    alerts_from: Cell<u64>,
 }
 
 impl DurableObject for UserObject {
@@ -58,6 +64,7 @@ impl DurableObject for UserObject {
             asking: Mutex::new(()),
             telling_until: Cell::new(0),
             failed: Cell::new(false),
+            alerts_from: Cell::new(0),
         };
         Self { state, env, core: Rc::new(core) }
     }
@@ -74,11 +81,13 @@ impl DurableObject for UserObject {
         }
         let rows = self.core.store.borrow_mut().take_rows();
         self.tell_if_many();
+        self.tell_alerts();
         Ok(reply(result, rows))
     }
 
     async fn alarm(&self) -> worker::Result<Response> {
         self.core.tell(&self.env).await;
+        self.core.tell_alerts(&self.env).await;
         // An alarm that fails is tried again by the platform.
         let expire = Expire { retention_ms: None, roll_up_ms: deployment::roll_up_ms(&self.env) };
         match self.core.apply(Command::Expire(expire)).await {
@@ -115,9 +124,38 @@ impl UserObject {
             });
         }
     }
+
+    fn tell_alerts(&self) {
+        let untold = self.core.user.borrow().as_ref().is_some_and(|user| user.untold().next().is_some());
+        if untold {
+            let (core, env) = (Rc::clone(&self.core), self.env.clone());
+            self.state.wait_until(async move { core.tell_alerts(&env).await });
+        }
+    }
 }
 
 impl Core {
+    /// Hands the project the alerts that it does not have yet.
+    async fn tell_alerts(&self, env: &Env) {
+        let now = clock::now_ms();
+        let rows: Vec<AlertRow> = self.user.borrow().iter().flat_map(|user| user.untold().copied().collect::<Vec<_>>()).collect();
+        let name = self.store.borrow().name();
+        let Some((project_id, uid)) = name.as_deref().and_then(|name| name.split_once('/')) else { return };
+        if rows.is_empty() || self.alerts_from.get() > now {
+            return;
+        }
+        self.alerts_from.set(now + ALERTS_AGAIN_MS);
+        let events = rows.iter().map(|row| row.event(uid)).collect();
+        match super::alerts(env, project_id, &alert::Command::Enqueue(events)).await {
+            // The project is deleted: nobody is left to be told.
+            Err(error) if error.code() != Code::NotFound => return,
+            _ => {}
+        }
+        if self.apply(Command::AlertsTold(rows.iter().map(AlertRow::key).collect())).await.is_ok() {
+            self.alerts_from.set(0);
+        }
+    }
+
     /// Tells the project of the settled requests that wait.
     async fn tell(&self, env: &Env) {
         let now = clock::now_ms();

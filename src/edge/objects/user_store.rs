@@ -10,7 +10,7 @@ use super::sql::{Rows, Sql};
 use crate::error::Result;
 use crate::user::overrides::Overrides;
 use crate::user::schema;
-use crate::user::store::{Checkpoint, DayRow, Holding, OutboxRow, RequestRow, ThreadRow, TurnRow};
+use crate::user::store::{AlertRow, Checkpoint, DayRow, Holding, OutboxRow, RequestRow, ThreadRow, TurnRow};
 use crate::user::{Store, StoreError, Write};
 
 /// One user's rows.
@@ -134,6 +134,10 @@ impl Store for UserStore {
         }
         let row = self.sql.first::<Row>(schema::OVERRIDES, &[])?;
         row.map_or_else(|| Ok(Overrides::default()), |row| serde_json::from_str(&row.limits).map_err(|e| StoreError(e.to_string())))
+    }
+
+    fn alerts(&self) -> Rows<Vec<AlertRow>> {
+        self.sql.query(schema::ALERTS, &[])
     }
 
     fn alarm(&self) -> Rows<Option<u64>> {

@@ -160,6 +160,7 @@ impl World {
                 output_default: self.rng.u64(1..if self.streaming { 2_000 } else { 400 }),
                 choices: self.rng.u64(1..3),
             },
+            thresholds: Vec::new(),
             project: ProjectTerms::default(),
             stream: self.streaming || self.rng.bool(),
             ttl_ms: self.rng.u64(1_000..if self.streaming { 700_000 } else { 120_000 }),
@@ -256,6 +257,7 @@ impl World {
             ttft_ms: Some(3),
             duration_ms: Some(9),
             thread,
+            watch: None,
         };
         flight.finish = Some((finish, reply.filter(|reply| !reply.is_empty())));
         self.finish(place);
@@ -358,6 +360,7 @@ impl World {
             ttft_ms: None,
             duration_ms: None,
             thread: None,
+            watch: None,
         };
         match self.apply(Command::Finish(finish)) {
             Ok(Outcome::Finished(finished)) => assert_eq!((finished.settled, finished.stored), (false, false)),
