@@ -14,16 +14,22 @@ use super::{Lease, Recall, Report, Share, Span};
 pub const WINDOW_MS: u64 = 60_000;
 /// The longest that a request runs, ms: its reservation is over then. Admission sees to it.
 pub const RUN_MS: u64 = 660_000;
+/// A user with reservations tells how they end; after this time without a word it is asked, ms.
+const SILENT_MS: u64 = 60_000;
 
 /// A user's slice.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
     /// The incarnation of the user that it is of.
     pub epoch: u64,
+    /// The number of the newest report.
+    pub number: u64,
     /// The newest grant.
     pub grant: u64,
     /// Until when the newest grant may be used, epoch ms.
     pub until: u64,
+    /// Until when any grant that it may have can be used, epoch ms: the newest may be lost, and an older one live longer.
+    pub latest: u64,
     /// The newest grant's requests a minute.
     pub rate_now: u64,
     /// Requests that may count towards the minute.
@@ -36,9 +42,11 @@ pub struct Holder {
     pub shares: BTreeMap<Share, Held>,
     /// The user has given back everything that it does not need: recalling it would bring nothing.
     pub exact: bool,
+    /// It has reservations that may come to less.
+    pub unsettled: bool,
     /// The newest grant was for one request only.
     pub single: bool,
-    /// The configuration that the user knows of.
+    /// The configuration that the user knows of, by its own word.
     pub told: u64,
     /// When it last wrote, epoch ms.
     pub heard: u64,
@@ -61,9 +69,15 @@ pub struct Held {
 }
 
 impl Held {
-    /// What the user may have committed at most.
-    pub const fn amount(&self) -> u64 {
-        self.granted.saturating_sub(self.returned)
+    /// What the user may have committed at most: what it has of what was granted, or more if a provider billed beyond a
+    /// reservation, or if it was spent before there was a limit.
+    pub fn amount(&self) -> u64 {
+        self.granted.saturating_sub(self.returned).max(self.committed)
+    }
+
+    /// What is ever granted with `more` than may be committed now.
+    pub fn granted_with(&self, more: u64) -> u64 {
+        self.returned.saturating_add(self.amount()).saturating_add(more)
     }
 }
 
@@ -75,16 +89,23 @@ impl Holder {
 
     /// Takes in what its user reports.
     pub fn take(&mut self, report: &Report, span: Span, now: u64) {
-        self.epoch = report.epoch;
-        self.heard = now;
-        if report.grant >= self.grant {
+        let newest = report.number >= self.number;
+        (self.epoch, self.heard) = (report.epoch, now);
+        self.told = self.told.max(report.version);
+        if newest {
+            (self.number, self.unsettled) = (report.number, report.unsettled > 0);
+        }
+        if newest && report.grant >= self.grant {
             self.grant = report.grant;
             self.rate = Steps::of_ages(&report.recent, WINDOW_MS, now);
             self.places = Steps::default();
             self.places.add(report.running, now + RUN_MS);
+            self.exact = report.closed;
             if report.closed {
-                (self.until, self.exact) = (0, true);
-            } else if self.until >= now {
+                (self.until, self.latest) = (0, 0);
+            } else {
+                // Even if its time is over: the report may have been long under way.
+                self.latest = self.until;
                 self.rate.add(self.rate_now, self.until + WINDOW_MS);
                 self.places.add(self.places_now, self.until + RUN_MS);
             }
@@ -100,9 +121,9 @@ impl Holder {
             }
             held.granted = held.granted.max(counters.taken);
             held.returned = held.returned.max(counters.returned);
-            held.committed = counters.committed;
-            // What a provider billed beyond a reservation, or what was spent before there was a limit: it is lost already.
-            held.granted += counters.committed.saturating_sub(held.amount());
+            if newest {
+                held.committed = counters.committed;
+            }
         }
     }
 
@@ -110,6 +131,7 @@ impl Holder {
     pub fn give(&mut self, lease: &Lease, now: u64) {
         self.grant = lease.grant;
         self.until = now + lease.ttl_ms;
+        self.latest = self.latest.max(self.until);
         (self.rate_now, self.places_now) = (lease.rate.unwrap_or(0), lease.places.unwrap_or(0));
         self.rate.prune(now);
         self.places.prune(now);
@@ -120,7 +142,7 @@ impl Holder {
             held.span = lease.span.of(*share);
             held.granted = *granted;
         }
-        (self.exact, self.single, self.told) = (false, lease.tight, lease.version);
+        (self.exact, self.single) = (false, lease.tight);
     }
 
     /// Whether a recall might bring something.
@@ -128,7 +150,8 @@ impl Holder {
         let spare = Share::ALL
             .into_iter()
             .any(|share| self.shares.get(&share).is_some_and(|held| held.span == span.of(share) && held.amount() > held.committed));
-        !self.exact && (spare || self.rate.at(now) > 0 || self.places.at(now) > 0)
+        let silent = self.unsettled && self.heard + SILENT_MS < now;
+        spare || silent || (!self.exact && (self.rate.at(now) > 0 || self.places.at(now) > 0))
     }
 
     /// Whether another state of it has to be kept: when it was heard only saves calls.
@@ -153,6 +176,6 @@ impl Holder {
     /// The message that calls its slice back.
     pub fn recall(&self, user: &str, version: u64, span: Span) -> Recall {
         let granted = self.shares.iter().filter(|(share, held)| held.span == span.of(**share)).map(|(share, held)| (*share, held.granted));
-        Recall { user: user.to_owned(), grant: self.grant, version, span, granted: granted.collect() }
+        Recall { user: user.to_owned(), epoch: self.epoch, grant: self.grant, version, span, granted: granted.collect() }
     }
 }

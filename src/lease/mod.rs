@@ -20,6 +20,7 @@ pub mod pool;
 pub mod schema;
 pub mod steps;
 pub mod store;
+mod sums;
 
 pub use pool::Pool;
 
@@ -97,14 +98,20 @@ impl Span {
 pub struct Report {
     /// When the user's counters began, epoch ms by its own clock: an erased user that comes back has another.
     pub epoch: u64,
+    /// Grows with each change: of two reports of an epoch, the one with the lower number is the older one.
+    pub number: u64,
     /// The newest grant it has taken or been told of.
     pub grant: u64,
+    /// The newest configuration that it knows of, and has written down.
+    pub version: u64,
     /// It admits nothing more under that grant or an older one.
     pub closed: bool,
     /// How long ago each request of the last minute was admitted, ms, newest first.
     pub recent: Vec<u64>,
     /// Requests that run.
     pub running: u64,
+    /// Requests that are not settled: what they hold may yet become less.
+    pub unsettled: u64,
     /// The day and month it is in.
     pub span: Span,
     /// Its counters of that day and month.
@@ -175,6 +182,11 @@ pub enum Want {
 pub enum Reply {
     /// Take this.
     Lease(Lease),
+    /// A later user of this name is known, that began then: begin after it.
+    Outlived {
+        /// Epoch ms.
+        epoch: u64,
+    },
     /// Not now.
     Refused {
         /// Why.
@@ -189,6 +201,8 @@ pub enum Reply {
 /// A slice of the project's limits. `None`, or a budget that is missing: not limited.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
+    /// Of the user that it is for: one that was erased meanwhile must not take it.
+    pub epoch: u64,
     /// Counts up per user.
     pub grant: u64,
     /// The configuration that it follows.
@@ -212,6 +226,8 @@ pub struct Lease {
 pub struct Recall {
     /// The user.
     pub user: String,
+    /// As in [`Lease`].
+    pub epoch: u64,
     /// The newest grant it was given: it and older ones are over.
     pub grant: u64,
     /// The configuration now.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::holder::{Held, Holder};
-use super::pool::{Pool, Terms};
+use super::pool::{Pool, Terms, soon};
 use super::{Amount, Ask, Lease, Need, Share};
 use crate::user::refusal::Refusal;
 
@@ -16,8 +16,10 @@ const LIVES: [(u64, u64); 3] = [(4, 900_000), (2, 60_000), (1, 10_000)];
 const SINGLE_MS: u64 = 2_000;
 /// What a user is told to wait for a place, ms: one may be free at any time.
 const PLACE_AFTER_MS: u64 = 1_000;
-/// With room, a slice holds so many requests like the one that it was asked for: some minutes of a lively conversation.
-const AHEAD: u64 = 64;
+/// With much room a slice of requests is for so many more than twice what is used.
+const FEW: u64 = 3;
+/// With much room a budget's slice is for so many more requests like the one that is asked for.
+const AHEAD: u64 = 16;
 /// Near a limit a stream that can ask for more gets one part in so many of what is left.
 const PARTS: u64 = 10;
 
@@ -53,6 +55,7 @@ impl Plan {
     pub fn lease(self, holder: &Holder, terms: &Terms) -> Lease {
         let life = LIVES.into_iter().find(|(free, _)| self.free >= *free).map_or(SINGLE_MS, |(_, ms)| ms);
         Lease {
+            epoch: holder.epoch,
             grant: holder.grant + 1,
             version: terms.version,
             ttl_ms: self.left_ms.unwrap_or(life),
@@ -90,7 +93,11 @@ impl Sliding {
     fn slice(&self, active: u64, manner: Manner) -> Option<(u64, u64)> {
         let room = self.limit.saturating_sub(self.others).checked_sub(self.least)?;
         let spare = match manner {
-            Manner::Generous => (room / (2 * (active + 1))).min(self.own.map_or(u64::MAX, |own| own.saturating_sub(self.least))),
+            // As much again as it uses, and a few: who needs more asks again, and gets twice that.
+            Manner::Generous => {
+                let own = self.own.map_or(u64::MAX, |own| own.saturating_sub(self.least));
+                (self.least + FEW).min(own).min(fair(room, self.limit / 4, active))
+            }
             Manner::Single => 0,
         };
         let slice = self.least + spare;
@@ -110,8 +117,7 @@ impl Pool {
     }
 
     fn sized(&self, ask: &Ask, need: &Need, purpose: Purpose, terms: &Terms, now: u64, manner: Manner) -> Result<Plan, Refusal> {
-        let mine = self.holder(&ask.user);
-        let active = self.others(&ask.user).filter(|holder| holder.until >= now).count() as u64;
+        let (mine, others) = (self.holder(&ask.user), &self.others);
         let mut plan = Plan { rate: None, places: None, granted: BTreeMap::new(), free: 8, whole: true, left_ms: None };
         if purpose == Purpose::Extension {
             let left_ms = mine.until.saturating_sub(now);
@@ -120,12 +126,18 @@ impl Pool {
             plan.places = terms.limits.concurrency.map(|_| still(mine.places_now));
             plan.left_ms = Some(left_ms);
         } else {
-            self.sliding(ask, need, purpose, terms, now, (active, manner), &mut plan)?;
+            self.sliding(ask, need, purpose, terms, now, manner, &mut plan)?;
         }
-        for share in Share::ALL {
+        for (share, used) in Share::ALL.into_iter().zip(others.held) {
             if let Some(limit) = share.limit(&terms.limits) {
-                let held = mine.shares.get(&share).copied().filter(|held| held.span == terms.span.of(share)).unwrap_or_default();
-                self.budget(share, limit, held, need, active, terms, manner, &mut plan)?;
+                let mine = mine.shares.get(&share).copied().filter(|held| held.span == terms.span.of(share)).unwrap_or_default();
+                let amount = need.amounts.get(&share).copied().unwrap_or_default();
+                let budget = Budget { limit, used: used.saturating_add(mine.amount()), mine, active: others.active, extends: need.extends };
+                let refused = |used| Refusal::Quota { scope: share.of_project(), limit, used, resets_at: terms.ends(share) / 1000 };
+                let (granted, free, whole) = budget.slice(amount, manner, refused)?;
+                plan.granted.insert(share, granted);
+                plan.free = plan.free.min(free);
+                plan.whole &= whole;
             }
         }
         Ok(plan)
@@ -140,70 +152,85 @@ impl Pool {
         purpose: Purpose,
         terms: &Terms,
         now: u64,
-        (active, manner): (u64, Manner),
+        manner: Manner,
         plan: &mut Plan,
     ) -> Result<(), Refusal> {
-        let (mine, more) = (self.holder(&ask.user), u64::from(purpose == Purpose::Request));
+        let (mine, others, more) = (self.holder(&ask.user), &self.others, u64::from(purpose == Purpose::Request));
         if let Some(limit) = terms.limits.requests_per_minute {
             let sliding = Sliding {
                 limit,
-                others: self.others(&ask.user).map(|holder| holder.rate.at(now)).sum(),
+                others: others.rate,
                 least: ask.report.recent.len() as u64 + more,
                 own: need.rpm,
                 held: mine.rate.at(now),
             };
-            let (slice, free) = sliding.slice(active, manner).ok_or_else(|| {
+            let (slice, free) = sliding.slice(others.active, manner).ok_or_else(|| {
                 let lacking = (sliding.others + sliding.least).saturating_sub(limit);
-                Refusal::Rate { scope: "project".to_owned(), limit, retry_after_ms: self.rate_frees(lacking, now) }
+                Refusal::Rate { scope: "project".to_owned(), limit, retry_after_ms: self.rate_frees(mine, lacking, now) }
             })?;
             (plan.rate, plan.free) = (Some(slice), plan.free.min(free));
         }
         if let Some(limit) = terms.limits.concurrency {
             let sliding = Sliding {
                 limit,
-                others: self.others(&ask.user).map(|holder| holder.places.at(now)).sum(),
+                others: others.places,
                 least: ask.report.running + more,
                 own: need.concurrency,
                 held: mine.places.at(now),
             };
             let refusal = Refusal::Concurrency { whose: "project".to_owned(), limit, retry_after_ms: PLACE_AFTER_MS };
-            let (slice, free) = sliding.slice(active, manner).ok_or(refusal)?;
+            let (slice, free) = sliding.slice(others.active, manner).ok_or(refusal)?;
             (plan.places, plan.free) = (Some(slice), plan.free.min(free));
         }
         Ok(())
     }
+}
 
-    #[allow(clippy::too_many_arguments, reason = "one row of the table that `sized` makes")]
-    fn budget(
-        &self,
-        share: Share,
-        limit: u64,
-        mine: Held,
-        need: &Need,
-        active: u64,
-        terms: &Terms,
-        manner: Manner,
-        plan: &mut Plan,
-    ) -> Result<(), Refusal> {
-        let used = self.held(share, terms.span);
-        let room = limit.saturating_sub(used);
-        let Amount { least, whole } = need.amounts.get(&share).copied().unwrap_or_default();
+/// One budget as one user sees it.
+struct Budget {
+    limit: u64,
+    /// What all may have committed.
+    used: u64,
+    mine: Held,
+    /// Other users that have a lease.
+    active: u64,
+    /// A part of the whole will do.
+    extends: bool,
+}
+
+impl Budget {
+    /// What is ever granted with the slice, the eighths that are left, and whether it is all that was asked for.
+    fn slice(&self, need: Amount, manner: Manner, refused: impl Fn(u64) -> Refusal) -> Result<(u64, u64, bool), Refusal> {
+        let (Self { limit, used, mine, .. }, Amount { least, whole }) = (self, need);
+        let room = limit.saturating_sub(*used);
+        if mine.amount() > mine.committed && used > limit {
+            // It holds more than there is any more: it has to give back before it gets anything.
+            return Err(soon());
+        }
         let lacks = |amount: u64| mine.committed.saturating_add(amount).saturating_sub(mine.amount());
         if lacks(least) > room {
-            return Err(Refusal::Quota { scope: share.of_project(), limit, used, resets_at: terms.ends(share) / 1000 });
+            return Err(refused(used - (mine.amount() - mine.committed)));
         }
         let wanted = lacks(whole);
-        let (raise, extra) = match manner {
-            Manner::Generous => (wanted.min(room), (room.saturating_sub(wanted) / (4 * (active + 1))).min(whole.saturating_mul(AHEAD))),
-            Manner::Single if need.extends => (wanted.min((room / PARTS).max(lacks(least))), 0),
+        // What it has beyond the request already.
+        let ahead = mine.amount().saturating_sub(mine.committed.saturating_add(whole));
+        let (raise, spare) = match manner {
+            Manner::Generous => {
+                let more = whole.saturating_mul(AHEAD).min(fair(room.saturating_sub(wanted), limit / 8, self.active));
+                (wanted.min(room), more.saturating_sub(ahead))
+            }
+            Manner::Single if self.extends => (wanted.min((room / PARTS).max(lacks(least))), 0),
             Manner::Single => (wanted.min(room), 0),
         };
-        // A part will do for what extends; else less than the whole is less than others might have to extra.
-        plan.whole &= raise >= wanted || need.extends;
-        plan.granted.insert(share, mine.granted.saturating_add(raise).saturating_add(extra));
-        plan.free = plan.free.min(eighths(room - raise - extra, limit));
-        Ok(())
+        // A part will do for what extends; else less than the whole is less than others might have to spare.
+        Ok((mine.granted_with(raise + spare), eighths(room - raise - spare, *limit), raise >= wanted || self.extends))
     }
+}
+
+/// A part for one of the active users and one more: of half of what is free, and of not more than `most` all in all. Those
+/// who came first have more; that evens out when they renew, and it adds up slowly.
+fn fair(room: u64, most: u64, active: u64) -> u64 {
+    (room / 2).min(most) / (active + 1)
 }
 
 /// How many eighths of a limit an amount is.

@@ -7,9 +7,13 @@
 
 use std::collections::BTreeMap;
 
-use super::holder::{Held, Holder};
+use serde::{Deserialize, Serialize};
+
+use super::holder::{Held, Holder, RUN_MS, WINDOW_MS};
 use super::plan::Purpose;
+use super::steps::Steps;
 use super::store::{Store, StoreError, Write};
+use super::sums::Sums;
 use super::{Ask, Recall, Reply, Report, Share, Span, Want};
 use crate::calendar::{month_of, next_month};
 use crate::config::Snapshot;
@@ -28,8 +32,39 @@ const SOON_MS: u64 = 1_000;
 /// Messages after which holders that are over are removed, and how many at once.
 const SWEEP_EVERY: u64 = 256;
 
-/// What is counted without a holder: of users that were erased.
-pub type Base = BTreeMap<Share, Held>;
+/// What is counted without a holder: of users that were erased and are back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Base {
+    /// What may be committed of each budget.
+    shares: BTreeMap<Share, Held>,
+    /// Requests that may count towards the minute.
+    rate: Steps,
+    /// Requests that may run.
+    places: Steps,
+}
+
+impl Base {
+    /// Counts what an erased user had, which admits nothing more from `now` on.
+    fn add(&mut self, gone: &Holder, now: u64) {
+        for (share, held) in &gone.shares {
+            let sum = self.shares.entry(*share).or_default();
+            if sum.span < held.span {
+                *sum = Held { span: held.span, ..Held::default() };
+            }
+            if sum.span == held.span {
+                sum.granted = sum.granted.saturating_add(held.amount());
+            }
+        }
+        self.rate.prune(now);
+        self.places.prune(now);
+        self.rate.join(&gone.rate.ending(now + WINDOW_MS));
+        self.places.join(&gone.places.ending(now + RUN_MS));
+    }
+
+    fn held(&self, share: Share, span: Span) -> u64 {
+        self.shares.get(&share).filter(|held| held.span == span.of(share)).map_or(0, Held::amount)
+    }
+}
 
 /// The rules at a moment.
 #[derive(Clone, Copy, Debug)]
@@ -74,10 +109,16 @@ pub struct Pool {
     holders: BTreeMap<String, Holder>,
     base: Base,
     messages: u64,
+    /// When a user was last heard, epoch ms. The pool's clock does not go back behind it.
+    newest_at: u64,
     /// A commit failed: the store has to be read before anything else.
     stale: bool,
     /// What stands for a user without a slice.
     nobody: Holder,
+    /// What all have together, or while one is answered, all others.
+    pub(super) others: Sums,
+    /// They are known.
+    summed: bool,
 }
 
 /// What to do about an ask.
@@ -95,29 +136,38 @@ impl Pool {
     /// # Errors
     /// The store's.
     pub fn load(store: &impl Store) -> Result<Self, StoreError> {
-        Ok(Self { holders: store.holders()?.into_iter().collect(), base: store.base()?, ..Self::default() })
+        let holders: BTreeMap<String, Holder> = store.holders()?.into_iter().collect();
+        let newest_at = holders.values().map(|holder| holder.heard).max().unwrap_or(0);
+        Ok(Self { holders, base: store.base()?, newest_at, ..Self::default() })
     }
 
-    /// Answers one user at `now` (epoch ms). `recalled`: others have been asked for what they do not use; do not ask again.
+    /// The time that counts, for terms too: a clock that steps back must not reopen a day that is over.
+    pub fn clock(&self, now: u64) -> u64 {
+        now.max(self.newest_at)
+    }
+
+    /// Answers one user at `now` (epoch ms, by [`Self::clock`]). `recalled`: others have been asked for what they do not use; do not ask again.
     ///
     /// # Errors
     /// The store's; memory is then read again before the next answer.
     pub fn ask(&mut self, store: &mut impl Store, terms: &Terms, ask: &Ask, recalled: bool, now: u64) -> Result<Answer> {
-        if self.stale {
-            *self = Self::load(store)?;
-        }
+        self.read_again(store)?;
+        self.sum_others(&ask.user, terms.span, now);
         let before = self.holders.get(&ask.user).cloned();
-        let Some(mut writes) = self.heard(&ask.user, &ask.report, terms, now) else {
-            return Ok(Answer::Reply(Self::refused(soon(), terms)));
+        let heard = self.heard(&ask.user, &ask.report, terms, now);
+        if !self.summed {
+            self.sum_others(&ask.user, terms.span, now);
+        }
+        let answer = match &heard {
+            Ok(_) => self.answer(terms, ask, recalled, now),
+            Err(outlived) => Answer::Reply(outlived.clone()),
         };
-        let answer = self.answer(terms, ask, recalled, now);
+        let mut writes = heard.unwrap_or_default();
         if let Some(holder) = self.holders.get_mut(&ask.user) {
             if let Answer::Reply(Reply::Lease(lease)) = &answer {
                 holder.give(lease, now);
             }
-            if matches!(answer, Answer::Reply(_)) {
-                holder.told = holder.told.max(terms.version);
-            }
+            self.others.add(holder);
             // A refusal mostly changes nothing, and rows are what the platform bills.
             if before.is_none_or(|before| before.differs(holder)) {
                 writes.push(Write::PutHolder(ask.user.clone(), Box::new(holder.clone())));
@@ -143,7 +193,8 @@ impl Pool {
         }
         let plan = self.plan(ask, need, purpose, terms, now);
         if waits && !recalled && !plan.as_ref().is_ok_and(|plan| plan.whole) {
-            let recalls = self.recalls(&ask.user, terms, now);
+            let too_much = matches!(plan, Err(Refusal::Busy { .. }));
+            let recalls = self.recalls(&ask.user, too_much, terms, now);
             if !recalls.is_empty() {
                 return Answer::Recall(recalls);
             }
@@ -165,24 +216,36 @@ impl Pool {
         self.ask(store, terms, &ask, true, now).map(|_| ())
     }
 
+    /// After a failed commit.
+    fn read_again(&mut self, store: &impl Store) -> Result<(), StoreError> {
+        if self.stale {
+            *self = Self::load(store)?;
+        }
+        Ok(())
+    }
+
     /// Users that hold a slice by an older configuration, to be called back: at most 64 at a time.
-    pub fn outdated(&mut self, terms: &Terms, now: u64) -> Vec<Recall> {
-        let wanted = |holder: &Holder| holder.told < terms.version && holder.until >= now && holder.is_recallable(now, QUIET_MS);
-        Self::recall(self.holders.iter_mut().filter(|(_, holder)| wanted(holder)).take(RECALLS), terms, now)
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn outdated(&mut self, store: &impl Store, terms: &Terms, now: u64) -> Result<Vec<Recall>> {
+        self.read_again(store)?;
+        let wanted = |holder: &Holder| holder.told < terms.version && holder.latest >= now && holder.is_recallable(now, QUIET_MS);
+        Ok(Self::recall(self.holders.iter_mut().filter(|(_, holder)| wanted(holder)).take(RECALLS), terms, now))
     }
 
     /// Whether anybody still holds a slice by an older configuration.
     pub fn has_outdated(&self, version: u64, now: u64) -> bool {
-        self.holders.values().any(|holder| holder.told < version && holder.until >= now)
+        self.holders.values().any(|holder| holder.told < version && holder.latest >= now)
     }
 
-    /// Users that may hold what they do not use.
-    fn recalls(&mut self, asker: &str, terms: &Terms, now: u64) -> Vec<Recall> {
-        let span = terms.span;
-        let wanted = |holder: &Holder| {
-            holder.has_slack(span, now) && holder.is_recallable(now, QUIET_MS) && (!holder.single || holder.heard + QUIET_MS < now)
-        };
-        let found = self.holders.iter_mut().filter(|(user, holder)| *user != asker && wanted(holder));
+    /// Users that may hold what they do not use; the asker only if `too_much` is what it holds.
+    fn recalls(&mut self, asker: &str, too_much: bool, terms: &Terms, now: u64) -> Vec<Recall> {
+        let busy = |holder: &Holder| holder.single && holder.heard + QUIET_MS >= now;
+        let found = self.holders.iter_mut().filter(|(user, holder)| {
+            let wanted = if *user == asker { too_much } else { !busy(holder) };
+            wanted && holder.has_slack(terms.span, now) && holder.is_recallable(now, QUIET_MS)
+        });
         Self::recall(found.take(RECALLS), terms, now)
     }
 
@@ -197,62 +260,49 @@ impl Pool {
 
     /// What all users may have committed of a budget.
     pub fn held(&self, share: Share, span: Span) -> u64 {
-        let base = self.base.get(&share).filter(|held| held.span == span.of(share)).map_or(0, Held::amount);
-        self.holders.values().fold(base, |sum, holder| sum.saturating_add(holder.held(share, span)))
-    }
-
-    /// Requests that may count towards the minute.
-    pub fn rate(&self, now: u64) -> u64 {
-        self.holders.values().map(|holder| holder.rate.at(now)).sum()
-    }
-
-    /// Requests that may run.
-    pub fn places(&self, now: u64) -> u64 {
-        self.holders.values().map(|holder| holder.places.at(now)).sum()
+        self.holders.values().fold(self.base.held(share, span), |sum, holder| sum.saturating_add(holder.held(share, span)))
     }
 
     pub(super) fn holder(&self, user: &str) -> &Holder {
         self.holders.get(user).unwrap_or(&self.nobody)
     }
 
-    pub(super) fn others<'a>(&'a self, user: &'a str) -> impl Iterator<Item = &'a Holder> {
-        self.holders.iter().filter(move |(name, _)| *name != user).map(|(_, holder)| holder)
-    }
-
     /// How long until `lacking` more requests a minute are free, ms, if nobody asks for them before.
-    pub(super) fn rate_frees(&self, lacking: u64, now: u64) -> u64 {
-        let mut falls: Vec<(u64, u64)> = self.holders.values().flat_map(|holder| holder.rate.falls(now)).collect();
-        falls.sort_unstable();
-        let mut freed = 0;
-        let enough = falls.into_iter().find(|(_, count)| {
-            freed += count;
-            freed >= lacking
-        });
-        enough.map_or(SOON_MS, |(at, _)| at.saturating_sub(now)).max(1)
+    pub(super) fn rate_frees(&self, mine: &Holder, lacking: u64, now: u64) -> u64 {
+        self.others.rate_frees(&mine.rate, lacking).map_or(SOON_MS, |at| at.saturating_sub(now)).max(1)
     }
 
-    /// Takes in a report; gives what that changes besides the holder, or `None` for a user that was erased meanwhile.
-    fn heard(&mut self, user: &str, report: &Report, terms: &Terms, now: u64) -> Option<Vec<Write>> {
+    /// Brings the sums to all but one user's.
+    fn sum_others(&mut self, user: &str, span: Span, now: u64) {
+        if self.summed && self.others.advance(span, now) {
+            if let Some(holder) = self.holders.get(user) {
+                self.others.remove(holder);
+            }
+            return;
+        }
+        self.others = Sums::at(span, now);
+        self.others.add_steps(&self.base.rate, &self.base.places);
+        self.others.add_held(|share| self.base.shares.get(&share));
+        self.holders.iter().filter(|(name, _)| *name != user).for_each(|(_, holder)| self.others.add(holder));
+        self.summed = true;
+    }
+
+    /// Takes in a report; gives what that changes besides the holder, or what to say to a user that was erased meanwhile.
+    fn heard(&mut self, user: &str, report: &Report, terms: &Terms, now: u64) -> Result<Vec<Write>, Reply> {
+        self.newest_at = self.clock(now);
         let holder = self.holders.entry(user.to_owned()).or_default();
         if report.epoch < holder.epoch {
-            return None;
+            return Err(Reply::Outlived { epoch: holder.epoch });
         }
         let mut writes = Vec::new();
-        if report.epoch > holder.epoch && !holder.shares.is_empty() {
-            // The user was erased and is back: what it had committed stays spent.
-            for (share, held) in std::mem::take(&mut holder.shares) {
-                let base = self.base.entry(share).or_default();
-                if base.span < held.span {
-                    *base = Held { span: held.span, ..Held::default() };
-                }
-                if base.span == held.span {
-                    base.granted = base.granted.saturating_add(held.amount());
-                }
-            }
+        if report.epoch > holder.epoch && holder.epoch > 0 {
+            // The user was erased and is back: what it had in use stays in use, and what it had committed is spent.
+            self.base.add(&std::mem::take(holder), now);
+            self.summed = false;
             writes.push(Write::PutBase(self.base.clone()));
         }
         holder.take(report, terms.span, now);
-        Some(writes)
+        Ok(writes)
     }
 
     /// Now and then removes who holds nothing any more.
@@ -262,8 +312,8 @@ impl Pool {
             return Vec::new();
         }
         let over: Vec<String> = self.holders.iter().filter(|(_, holder)| holder.is_over(span, now)).map(|(user, _)| user.clone()).collect();
-        for user in &over {
-            self.holders.remove(user);
+        for holder in over.iter().filter_map(|user| self.holders.remove(user)) {
+            self.others.remove(&holder);
         }
         over.into_iter().map(Write::DeleteHolder).collect()
     }
@@ -274,6 +324,6 @@ impl Pool {
 }
 
 /// Neither a limit nor a fault: the two clocks, or two messages, disagree for a moment.
-const fn soon() -> Refusal {
+pub(super) const fn soon() -> Refusal {
     Refusal::Busy { retry_after_ms: SOON_MS }
 }

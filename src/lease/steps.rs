@@ -52,6 +52,25 @@ impl Steps {
         }
     }
 
+    /// Counts what another user may have in use too.
+    pub fn join(&mut self, other: &Self) {
+        let mut both = Self::default();
+        for (_, until) in self.0.iter().chain(&other.0) {
+            both.add(self.at(*until) + other.at(*until), *until);
+        }
+        *self = both;
+    }
+
+    /// The same, but nothing longer than until `end`.
+    #[must_use]
+    pub fn ending(&self, end: u64) -> Self {
+        let mut steps = Self::default();
+        for (count, until) in &self.0 {
+            steps.add(*count, (*until).min(end));
+        }
+        steps
+    }
+
     /// Forgets what is over.
     pub fn prune(&mut self, now: u64) {
         self.0.retain(|(_, until)| *until >= now);
@@ -84,6 +103,14 @@ mod tests {
         steps.add(5, 90);
         steps.prune(100);
         assert_eq!((steps.at(100), steps.end()), (3, 150));
+    }
+
+    #[test]
+    fn two_staircases_are_one() {
+        let mut steps = Steps::of_ages(&[10, 30, 50], 60, 100);
+        steps.join(&Steps::of_ages(&[20, 40], 60, 100));
+        assert_eq!([110, 111, 120, 121, 130, 131, 140, 141, 150, 151].map(|now| steps.at(now)), [5, 4, 4, 3, 3, 2, 2, 1, 1, 0]);
+        assert_eq!([100, 119, 120, 121].map(|now| steps.ending(120).at(now)), [5, 4, 4, 0]);
     }
 
     #[test]

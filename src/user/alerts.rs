@@ -13,6 +13,7 @@ use super::budget::{Amount, Period};
 use super::command::Limits;
 use super::refusal::Budget;
 use super::store::{Settlement, Write};
+use super::today::Today;
 use crate::alert::Event;
 use crate::alert::threshold::passed;
 use crate::calendar::next_month;
@@ -57,42 +58,31 @@ pub(super) type Charge = (u64, Amount);
 impl User {
     /// What to write because thresholds are passed in a local day and its month once `charges` are settled, with an alarm if
     /// none would ring soon. `of`: a time of that day, epoch ms.
-    pub(super) fn alerts(&self, limits: &Limits, thresholds: &[u8], charges: &[Charge], (day, of): (u64, u64), at: u64) -> Vec<Write> {
-        let mut writes: Vec<Write> = self.passed(limits, thresholds, charges, (day, of), at).into_iter().map(Write::PutAlert).collect();
+    pub(super) fn alerts(&self, limits: &Limits, thresholds: &[u8], charges: &[Charge], (today, of): (&Today, u64), at: u64) -> Vec<Write> {
+        let mut writes: Vec<Write> = self.passed(limits, thresholds, charges, (today, of), at).into_iter().map(Write::PutAlert).collect();
         if !writes.is_empty() {
             writes.extend(self.alarm_by(at + TELL_WITHIN_MS, at).map(|alarm| Write::SetAlarm(Some(alarm))));
         }
         writes
     }
 
-    fn passed(&self, limits: &Limits, thresholds: &[u8], charges: &[Charge], (day, of): (u64, u64), at: u64) -> Vec<AlertRow> {
+    fn passed(&self, limits: &Limits, thresholds: &[u8], charges: &[Charge], (today, of): (&Today, u64), at: u64) -> Vec<AlertRow> {
         if thresholds.is_empty() {
             return Vec::new();
         }
         let passed = |budget: Budget| {
             let (period, ceiling) = (budget.period(), budget.limit(limits)?);
-            if !self.today.shares(period, day) {
-                return None;
-            }
             let (span, next) = match period {
-                Period::Day => (day, day + 1),
-                Period::Month => (self.today.month, next_month(day)),
+                Period::Day => (today.day, today.day + 1),
+                Period::Month => (today.month, next_month(today.day)),
             };
             let resets_at = limits.zone.reaches(next, of).div_ceil(1000);
-            let spent = self.spent_with(budget, charges);
+            let spent = spent_with(today, budget, charges);
             let told = self.alerts.iter().filter(|row| (row.budget, row.span) == (budget, span)).map(|row| row.threshold).max();
             let threshold = passed(thresholds, ceiling, spent, told.unwrap_or(0))?;
             Some(AlertRow { budget, span, threshold, ceiling, spent, at, resets_at, told: false })
         };
         Budget::RESERVED.into_iter().filter_map(passed).collect()
-    }
-
-    /// What is settled of a budget in the period of memory's day, with the charges.
-    fn spent_with(&self, budget: Budget, charges: &[Charge]) -> u64 {
-        let period = budget.period();
-        let here = charges.iter().filter(|(day, _)| self.today.shares(period, *day));
-        let sum = here.fold(self.today.spent(period), |sum, (_, amount)| sum.plus(*amount));
-        if budget.is_usd() { sum.micro_usd } else { sum.tokens }
     }
 
     /// The charges of reservations that are about to be settled.
@@ -133,6 +123,14 @@ impl User {
     pub(super) fn tell_alerts_at(&self, now: u64) -> Option<u64> {
         self.untold().next().map(|_| now + TELL_WITHIN_MS)
     }
+}
+
+/// What is settled of a budget in the period of a day, with the charges.
+fn spent_with(today: &Today, budget: Budget, charges: &[Charge]) -> u64 {
+    let period = budget.period();
+    let here = charges.iter().filter(|(day, _)| today.shares(period, *day));
+    let sum = here.fold(today.spent(period), |sum, (_, amount)| sum.plus(*amount));
+    if budget.is_usd() { sum.micro_usd } else { sum.tokens }
 }
 
 /// A row's primary key.

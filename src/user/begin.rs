@@ -78,6 +78,10 @@ impl User {
             None => (None, None),
             Some((Reply::Lease(lease), asked_at)) => (Some(self.holding_for(lease, *asked_at, begin, input, &grant)), None),
             Some((Reply::Refused { version, refusal }, _)) => (Some(self.holding_told(*version)), Some(refusal.clone())),
+            Some((Reply::Outlived { epoch }, _)) => {
+                self.outlive(store, *epoch)?;
+                return Ok(Leased::Refused(Refusal::Busy { retry_after_ms: BUSY_MS }));
+            }
             Some((Reply::Noted, _)) => (None, Some(Refusal::Busy { retry_after_ms: BUSY_MS })),
         };
         let known = holding.as_ref().unwrap_or(&self.holding);
@@ -110,7 +114,7 @@ impl User {
         writes.extend(alarm.map(|at| Write::SetAlarm(Some(at))));
         let holding = holding.filter(|holding| **holding != self.holding);
         writes.extend(holding.clone().map(Write::PutHolding));
-        let alerts = self.alerts(&begin.limits, &begin.thresholds, &self.charges(&due), (self.today.day, at), at);
+        let alerts = self.alerts(&begin.limits, &begin.thresholds, &self.charges(&due), (&self.today, at), at);
         writes.extend_from_slice(&alerts);
         self.commit(store, &writes)?;
         for (request_id, settlement) in &due {
@@ -147,7 +151,7 @@ impl User {
     /// Writes nothing, unless a limit was lowered below what is spent: nobody may be admitted any more who could tell of it.
     fn refused(&mut self, store: &mut impl Store, begin: &Begin, refusal: Refusal, now: u64) -> Result<Outcome> {
         let at = self.clock(now);
-        let alerts = self.alerts(&begin.limits, &begin.thresholds, &[], (self.today.day, at), at);
+        let alerts = self.alerts(&begin.limits, &begin.thresholds, &[], (&self.today, at), at);
         if !alerts.is_empty() {
             self.commit(store, &alerts)?;
             self.alerted(&alerts);

@@ -38,7 +38,7 @@ impl User {
             ttft_ms: finish.ttft_ms.map(|ms| ms.min(MAX_SAFE)),
             duration_ms: finish.duration_ms.map(|ms| ms.min(MAX_SAFE)),
         }));
-        let alerts = self.finish_alerts(finish, &open, Amount { tokens: usage.total(), micro_usd }, now);
+        let alerts = self.finish_alerts(store, finish, &open, Amount { tokens: usage.total(), micro_usd }, now)?;
         writes.extend_from_slice(&alerts);
         let settled_through = self.settled_through();
         let due = settled_through.saturating_sub(self.frontier) >= CHECKPOINT_EVERY;
@@ -54,9 +54,12 @@ impl User {
         Ok(Outcome::Finished(Finished { settled: true, stored, micro_usd: Some(micro_usd), upkeep: self.upkeep(now) }))
     }
 
-    fn finish_alerts(&self, finish: &Finish, open: &Open, amount: Amount, now: u64) -> Vec<Write> {
-        let Some(watch) = &finish.watch else { return Vec::new() };
-        self.alerts(&watch.limits, &watch.thresholds, &[(open.day, amount)], (self.today.day, self.newest_at), self.clock(now))
+    /// Thresholds of the day of the newest request, and of its month.
+    fn finish_alerts(&self, store: &impl Store, finish: &Finish, open: &Open, amount: Amount, now: u64) -> Result<Vec<Write>, StoreError> {
+        let Some(watch) = &finish.watch else { return Ok(Vec::new()) };
+        let today = self.day(store, watch.limits.zone.day_of(self.newest_at))?;
+        let of = (&today, self.newest_at);
+        Ok(self.alerts(&watch.limits, &watch.thresholds, &[(open.day, amount)], of, self.clock(now)))
     }
 
     /// Not open: unknown, a duplicate, or expired. Only the last has something left to do.

@@ -28,6 +28,8 @@ pub struct Holding {
     pub user: String,
     /// When it began, epoch ms: tells it from that of an erased user of the same name.
     pub epoch: u64,
+    /// Counts the times that this was written on its own.
+    pub changes: u64,
     /// The newest grant.
     pub grant: u64,
     /// The newest configuration known of.
@@ -95,16 +97,14 @@ impl Holding {
     /// How much of each limited budget of a day or its month may be committed, tokens and dollars only.
     pub(super) fn slices<'a>(&'a self, today: &'a Today) -> impl Iterator<Item = (Share, u64)> + 'a {
         let here = Span { day: today.day, month: today.month };
-        let limited = self
-            .shares
-            .iter()
-            .filter(move |(share, held)| held.limited && **share != Share::RequestsPerDay && self.span.of(**share) == here.of(**share));
-        limited.map(|(share, held)| (*share, held.ceiling()))
+        let limited = self.shares.iter().filter(|(share, held)| held.limited && **share != Share::RequestsPerDay);
+        // Of another day than the slice is of, nothing is left.
+        limited.map(move |(share, held)| (*share, if self.span.of(*share) == here.of(*share) { held.ceiling() } else { 0 }))
     }
 
-    /// Takes a lease that was asked for at `asked_at`; an older one than is known changes nothing.
+    /// Takes a lease that was asked for at `asked_at`; an older one than is known, or another user's, changes nothing.
     fn take(&mut self, lease: &Lease, asked_at: u64) {
-        if lease.grant <= self.grant {
+        if lease.epoch != self.epoch || lease.grant <= self.grant {
             return;
         }
         (self.grant, self.since, self.until) = (lease.grant, asked_at, asked_at.saturating_add(lease.ttl_ms).min(MAX_SAFE));
@@ -208,6 +208,15 @@ impl User {
         (self.holding.until >= now).then(|| self.message(Want::Renewal(Need { amounts, ..need }), now))
     }
 
+    /// Begins the holding anew, later than that of a user of the same name that was erased.
+    pub(super) fn outlive(&mut self, store: &mut impl Store, epoch: u64) -> Result<()> {
+        if self.holding.grant > 0 || self.holding.epoch == 0 || self.holding.epoch > epoch {
+            return Ok(());
+        }
+        let holding = Holding { epoch: epoch.saturating_add(1).min(MAX_SAFE), ..self.holding.clone() };
+        self.keep(store, holding)
+    }
+
     /// The holding, with a configuration known of.
     pub(super) fn holding_told(&self, version: u64) -> Holding {
         Holding { version: self.holding.version.max(version), ..self.holding.clone() }
@@ -222,6 +231,10 @@ impl User {
     /// Gives back what is not in use; with a recall, whatever it says has been granted is known of first.
     pub(super) fn give_back(&mut self, store: &mut impl Store, recall: Option<&Recall>, now: u64) -> Result<Report> {
         let now = self.clock(now);
+        if recall.is_some_and(|recall| recall.epoch != self.holding.epoch) {
+            // It is for an erased user of the same name.
+            return Ok(self.report(now));
+        }
         let mut holding = self.holding.clone();
         if let Some(recall) = recall {
             holding.version = holding.version.max(recall.version);
@@ -250,11 +263,18 @@ impl User {
             Upkeep::Nothing
         } else if holding.tight || self.is_overdrawn(now) {
             Upkeep::GiveBack
-        } else if holding.until >= now && holding.until - now < life / RENEW_PARTS {
+        } else if holding.until >= now && (holding.until - now < life / RENEW_PARTS || !self.covers_next(now)) {
             Upkeep::Renew
         } else {
             Upkeep::Nothing
         }
+    }
+
+    /// Whether the budgets cover another request like the last one that was asked for.
+    fn covers_next(&self, now: u64) -> bool {
+        let now = self.clock(now);
+        let whole = |share| self.holding.need.amounts.get(&share).map_or(0, |amount| amount.whole);
+        self.holding.slices(&self.today).all(|(share, ceiling)| self.committed(share, now).saturating_add(whole(share)) <= ceiling)
     }
 
     /// Whether more was billed than the slice has: the project has to know.
@@ -271,16 +291,25 @@ impl User {
         });
         Report {
             epoch: holding.epoch,
+            number: self.changes(),
             grant: holding.grant,
+            version: holding.version,
             closed: holding.until == 0,
             recent: self.recent.iter().rev().map(|request| now.saturating_sub(request.at)).take_while(|age| *age <= WINDOW_MS).collect(),
             running: self.running(now),
+            unsettled: self.open.len() as u64,
             span,
             counters: counters.collect(),
         }
     }
 
-    fn keep(&mut self, store: &mut impl Store, holding: Holding) -> Result<()> {
+    /// How often what reports tell of has changed: requests begun, requests settled, and the holding.
+    fn changes(&self) -> u64 {
+        2 * self.newest_seq - self.open.len() as u64 + self.holding.changes
+    }
+
+    fn keep(&mut self, store: &mut impl Store, mut holding: Holding) -> Result<()> {
+        holding.changes = self.holding.changes + 1;
         self.commit(store, &[Write::PutHolding(Box::new(holding.clone()))])?;
         self.holding = holding;
         Ok(())

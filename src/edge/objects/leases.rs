@@ -30,12 +30,11 @@ impl Leases {
         Self { store: RefCell::new(LeaseStore::new(state)), pool: RefCell::new(None) }
     }
 
-    /// Answers a user, after asking others for what they do not use if that is needed.
-    pub async fn ask(&self, env: &Env, snapshot: &Snapshot, ask: &Ask) -> Result<Reply> {
+    /// Answers a user, after asking others for what they do not use if that is needed: by then the configuration may be another.
+    pub async fn ask(&self, env: &Env, newest: impl Fn() -> Result<Snapshot>, ask: &Ask) -> Result<Reply> {
         for recalled in [false, true] {
-            let now = clock::now_ms();
-            let terms = terms(snapshot, now);
-            match self.with(|pool, store| pool.ask(store, &terms, ask, recalled, now))? {
+            let snapshot = &newest()?;
+            match self.with(snapshot, |pool, store, terms, now| pool.ask(store, terms, ask, recalled, now))? {
                 Answer::Reply(reply) => return Ok(reply),
                 Answer::Recall(recalls) => self.recall(env, snapshot, recalls).await,
             }
@@ -46,10 +45,9 @@ impl Leases {
     /// Tells every user that holds a slice by an older configuration, and takes the slice back. True: all have been told.
     pub async fn tell(&self, env: &Env, snapshot: &Snapshot) -> Result<bool> {
         loop {
-            let now = clock::now_ms();
-            let recalls = self.with(|pool, _| Ok(pool.outdated(&terms(snapshot, now), now)))?;
+            let recalls = self.with(snapshot, |pool, store, terms, now| pool.outdated(store, terms, now))?;
             if recalls.is_empty() {
-                return self.with(|pool, _| Ok(!pool.has_outdated(snapshot.version, now)));
+                return self.with(snapshot, |pool, _, terms, now| Ok(!pool.has_outdated(terms.version, now)));
             }
             self.recall(env, snapshot, recalls).await;
         }
@@ -77,12 +75,10 @@ impl Leases {
     }
 
     fn take(&self, snapshot: &Snapshot, user: &str, report: &Report) -> Result<()> {
-        let now = clock::now_ms();
-        let terms = terms(snapshot, now);
-        self.with(|pool, store| pool.reported(store, &terms, user, report, now))
+        self.with(snapshot, |pool, store, terms, now| pool.reported(store, terms, user, report, now))
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut Pool, &mut LeaseStore) -> Result<T>) -> Result<T> {
+    fn with<T>(&self, snapshot: &Snapshot, work: impl FnOnce(&mut Pool, &mut LeaseStore, &Terms, u64) -> Result<T>) -> Result<T> {
         let mut store = self.store.borrow_mut();
         store.prepare()?;
         let mut slot = self.pool.borrow_mut();
@@ -90,7 +86,8 @@ impl Leases {
             Some(pool) => pool,
             None => Pool::load(&*store)?,
         };
-        let result = work(&mut pool, &mut store);
+        let now = pool.clock(clock::now_ms());
+        let result = work(&mut pool, &mut store, &terms(snapshot, now), now);
         *slot = Some(pool);
         result
     }

@@ -111,13 +111,15 @@ impl ProjectObject {
     }
 
     async fn lease(&self, ask: &crate::lease::Ask) -> Result<crate::lease::Reply> {
-        self.leases.ask(&self.env, &self.snapshot()?, ask).await
+        self.leases.ask(&self.env, || self.snapshot(), ask).await
     }
 
     /// Tells the users that hold a slice, while the owner has the answer already.
     fn tell(&self, snapshot: &Snapshot) {
         let (leases, env, snapshot, storage) = (Rc::clone(&self.leases), self.env.clone(), snapshot.clone(), self.state.storage());
         self.state.wait_until(async move {
+            // First, so that an object that goes away meanwhile tells them when it is back.
+            retry(&storage).await;
             if !leases.tell(&env, &snapshot).await.unwrap_or(false) {
                 retry(&storage).await;
             }

@@ -188,13 +188,16 @@ impl Core {
         }
         let _one_at_a_time = self.asking.lock().await;
         let mut outcome = self.admit(begin, None).await?;
-        for _ in 0..ASKS {
+        for asked in 1..=ASKS {
             let Outcome::Ask(ask) = &outcome else { break };
             let asked_at = clock::now_ms();
             let reply = super::lease(env, &begin.project.id, ask).await?;
             outcome = self.admit(begin, Some(&(reply, asked_at))).await?;
             if matches!(&outcome, Outcome::Refused(refused) if matches!(refused.refusal, Refusal::Busy { .. })) {
-                outcome = self.admit(begin, None).await?;
+                let again = self.admit(begin, None).await?;
+                if asked < ASKS || !matches!(again, Outcome::Ask(_)) {
+                    outcome = again;
+                }
             }
         }
         Ok(outcome)
