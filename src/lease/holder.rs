@@ -154,12 +154,6 @@ impl Holder {
         spare || silent || (!self.exact && (self.rate.at(now) > 0 || self.places.at(now) > 0))
     }
 
-    /// Whether another state of it has to be kept: when it was heard only saves calls.
-    pub fn differs(&self, other: &Self) -> bool {
-        let timeless = |holder: &Self| Self { heard: 0, recalled: 0, ..holder.clone() };
-        timeless(self) != timeless(other)
-    }
-
     /// Whether it was not recalled a moment ago.
     pub const fn is_recallable(&self, now: u64, quiet_ms: u64) -> bool {
         self.recalled == 0 || self.recalled + quiet_ms < now

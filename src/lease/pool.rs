@@ -153,7 +153,6 @@ impl Pool {
     pub fn ask(&mut self, store: &mut impl Store, terms: &Terms, ask: &Ask, recalled: bool, now: u64) -> Result<Answer> {
         self.read_again(store)?;
         self.sum_others(&ask.user, terms.span, now);
-        let before = self.holders.get(&ask.user).cloned();
         let heard = self.heard(&ask.user, &ask.report, terms, now);
         if !self.summed {
             self.sum_others(&ask.user, terms.span, now);
@@ -168,10 +167,7 @@ impl Pool {
                 holder.give(lease, now);
             }
             self.others.add(holder);
-            // A refusal mostly changes nothing, and rows are what the platform bills.
-            if before.is_none_or(|before| before.differs(holder)) {
-                writes.push(Write::PutHolder(ask.user.clone(), Box::new(holder.clone())));
-            }
+            writes.push(Write::PutHolder(ask.user.clone(), Box::new(holder.clone())));
         }
         writes.extend(self.sweep(terms.span, now));
         if !writes.is_empty() {

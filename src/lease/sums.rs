@@ -36,7 +36,7 @@ struct Fall {
 impl Sums {
     /// Nothing yet.
     pub fn at(span: Span, now: u64) -> Self {
-        Self { span, now, ..Self::default() }
+        Self { now, span, ..Self::default() }
     }
 
     /// Goes to a time, which is not before the last one; false if that is of another day: then they have to be made anew.
@@ -158,7 +158,9 @@ mod tests {
                 sums.remove(&holders.swap_remove(rng.usize(..holders.len())));
             }
             let mut fresh = Sums::at(SPAN, now);
-            holders.iter().for_each(|holder| fresh.add(holder));
+            for holder in &holders {
+                fresh.add(holder);
+            }
             assert_eq!((sums.active, sums.rate, sums.places, sums.held), (fresh.active, fresh.rate, fresh.places, fresh.held));
             let own = Steps::of_ages(&[rng.u64(..60)], 60, now);
             for lacking in 1..20 {

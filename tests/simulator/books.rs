@@ -134,7 +134,8 @@ impl Books {
             }
         }
         self.entries.push(entry);
-        (self.open.push(index), self.recent.push(index));
+        self.open.push(index);
+        self.recent.push(index);
         self.check_rate(settings, set_back, now);
         self.check_places(settings, set_back, now);
     }

@@ -57,7 +57,7 @@ struct Project {
 
 #[test]
 fn hops() {
-    let minutes = number("BEHEST_MINUTES").unwrap_or(10);
+    let minutes = number("BEHEST_MINUTES").unwrap_or(5);
     println!(
         "{:>6} {:>5} {:>6} {:>4}  {:>8} {:>8}  {:>6} {:>14}  {:>8} {:>10} {:>8}  {:>7}",
         "users", "room", "places", "min", "begun", "refused", "first", "waited later", "renewals", "given back", "recalls", "us/ask"
@@ -153,7 +153,7 @@ impl Project {
         }
         match outcome {
             Outcome::Begun(begun) if begun.reservation.seq == 1 => {
-                (self.count.begun, self.count.first) = (self.count.begun + 1, self.count.first + 1)
+                (self.count.begun, self.count.first) = (self.count.begun + 1, self.count.first + 1);
             }
             Outcome::Begun(_) => (self.count.begun, self.count.waited) = (self.count.begun + 1, self.count.waited + u64::from(asked)),
             Outcome::Refused(_) => self.count.refused += 1,

@@ -44,7 +44,7 @@ impl World {
         let (lost, erased) = (self.users.iter().any(|object| object.lost), self.users.iter().any(|object| object.born > 0));
         self.wait(MINUTE_MS + slack);
         if lost || erased {
-            let leases_end = self.users.iter().map(|object| object.leases_end()).max().unwrap_or(0);
+            let leases_end = self.users.iter().map(super::user_object::UserObject::leases_end).max().unwrap_or(0);
             self.run_until((leases_end + MINUTE_MS + slack).max(self.now));
             self.use_whole(Whole { places: false, budgets: false });
             self.wait(RUN_MS + slack);
@@ -140,7 +140,7 @@ impl World {
             return;
         }
         let to_midnight = DAY_MS - self.now % DAY_MS;
-        if to_midnight < 10 * MINUTE_MS || to_midnight > DAY_MS - 2 * MINUTE_MS {
+        if !(10 * MINUTE_MS..=DAY_MS - 2 * MINUTE_MS).contains(&to_midnight) {
             self.wait(15 * MINUTE_MS);
         }
         let users: Vec<usize> = (0..self.users.len()).filter(|user| !self.users[*user].lost).collect();
