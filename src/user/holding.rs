@@ -210,11 +210,11 @@ impl User {
 
     /// Begins the holding anew, later than that of a user of the same name that was erased.
     pub(super) fn outlive(&mut self, store: &mut impl Store, epoch: u64) -> Result<()> {
-        if self.holding.grant > 0 || self.holding.epoch == 0 || self.holding.epoch > epoch {
+        if self.holding.epoch == 0 || self.holding.epoch > epoch {
             return Ok(());
         }
-        let holding = Holding { epoch: epoch.saturating_add(1).min(MAX_SAFE), ..self.holding.clone() };
-        self.keep(store, holding)
+        let Holding { project, user, version, .. } = self.holding.clone();
+        self.keep(store, Holding { project, user, version, epoch: epoch.saturating_add(1).min(MAX_SAFE), ..Holding::default() })
     }
 
     /// The holding, with a configuration known of.

@@ -11,6 +11,8 @@
     clippy::indexing_slicing,
     clippy::struct_excessive_bools,
     clippy::similar_names,
+    clippy::large_enum_variant,
+    clippy::match_same_arms,
     reason = "tests"
 )]
 
