@@ -15,6 +15,8 @@ use super::steps::Steps;
 use super::store::{Store, StoreError, Write};
 use super::sums::Sums;
 use super::{Ask, Recall, Reply, Report, Share, Span, Want};
+use crate::alert::Event;
+use crate::alert::threshold::passed;
 use crate::calendar::{month_of, next_month};
 use crate::config::Snapshot;
 use crate::config::limits::of_project;
@@ -257,6 +259,24 @@ impl Pool {
     /// What all users may have committed of a budget.
     pub fn held(&self, share: Share, span: Span) -> u64 {
         self.holders.values().fold(self.base.held(share, span), |sum, holder| sum.saturating_add(holder.held(share, span)))
+    }
+
+    /// What all users have spent and reserved of a budget, as far as they have told.
+    pub fn committed(&self, share: Share, span: Span) -> u64 {
+        let told = self.holders.values().filter_map(|holder| holder.shares.get(&share)).filter(|held| held.span == span.of(share));
+        told.fold(self.base.held(share, span), |sum, held| sum.saturating_add(held.committed))
+    }
+
+    /// Each budget of the project that has passed a threshold (per cent) above the one that was told of last.
+    pub fn alerts(&self, terms: &Terms, thresholds: &[u8], told: &BTreeMap<(Share, u64), u8>, now: u64) -> Vec<(Share, Event)> {
+        let passed = |share: Share| {
+            let (limit, span) = (share.limit(&terms.limits)?, terms.span.of(share));
+            let used = self.committed(share, terms.span);
+            let threshold = passed(thresholds, limit, used, told.get(&(share, span)).copied().unwrap_or(0))?;
+            let (budget, resets_at) = (share.of_project(), terms.ends(share).div_ceil(1000));
+            Some((share, Event { user: None, budget, span, threshold, limit, used, at: now, resets_at }))
+        };
+        Share::ALL.into_iter().filter(|share| *share != Share::RequestsPerDay).filter_map(passed).collect()
     }
 
     pub(super) fn holder(&self, user: &str) -> &Holder {

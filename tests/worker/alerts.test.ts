@@ -49,6 +49,20 @@ const deliveries = async (project: Project): Promise<Json[]> => (await project.a
 /** Long enough for what should not come. */
 const quiet = () => new Promise((resolve) => setTimeout(resolve, 400));
 
+it("the project's budgets are watched too, whoever spends them", async () => {
+  const { endpoint, project, secret, user } = await watched({ project_tokens_per_day: 1_000 });
+  const other = await project.user("ben");
+  for (let n = 0; n < 3; n++) await Promise.all([spend(user, 1), spend(other, 1)]);
+  await eventually("half of it", () => thresholds(endpoint, secret).includes(50));
+  await spend(user, 3);
+  await eventually("80 per cent", () => thresholds(endpoint, secret).includes(80));
+  const told = events(endpoint, secret);
+  expect(told.every(({ data }) => data.user === null && data.budget === "project_tokens_per_day" && data.limit === 1_000)).toBe(true);
+  expect(told.map(({ data }) => data.threshold)).toEqual([50, 80]);
+  expect(told.every(({ data }) => data.used >= data.threshold * 10 && data.used <= 1_000)).toBe(true);
+  expect(new Set(told.map(({ id }) => id)).size).toBe(2);
+});
+
 describe("where alerts go", () => {
   it("is the owner's to say; the secret is shown when it is made, and never again", async () => {
     const project = await Project.create({ base: gateway.url });

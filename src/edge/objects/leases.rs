@@ -3,16 +3,18 @@
 //! Always holds: no await between reading the pool and keeping it; a user that does not answer keeps its slice.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use futures::future::join_all;
 use worker::{Env, State};
 
 use super::lease_store::LeaseStore;
+use crate::alert::Event;
 use crate::config::Snapshot;
 use crate::edge::{clock, zones};
 use crate::error::{Error, Result};
 use crate::lease::pool::{Answer, Terms};
-use crate::lease::{Ask, Pool, Recall, Reply, Report};
+use crate::lease::{Ask, Pool, Recall, Reply, Report, Share};
 use crate::user::{Command, Outcome};
 
 /// How long a user may take to give back: somebody waits for it.
@@ -22,12 +24,14 @@ const RECALL_MS: u64 = 1_500;
 pub struct Leases {
     store: RefCell<LeaseStore>,
     pool: RefCell<Option<Pool>>,
+    /// The highest threshold of each budget and its day or month that the owner was told of since this object woke.
+    told: RefCell<BTreeMap<(Share, u64), u8>>,
 }
 
 impl Leases {
     /// Those of this object.
     pub fn new(state: &State) -> Self {
-        Self { store: RefCell::new(LeaseStore::new(state)), pool: RefCell::new(None) }
+        Self { store: RefCell::new(LeaseStore::new(state)), pool: RefCell::new(None), told: RefCell::new(BTreeMap::new()) }
     }
 
     /// Answers a user, after asking others for what they do not use if that is needed: by then the configuration may be another.
@@ -51,6 +55,16 @@ impl Leases {
             }
             self.recall(env, snapshot, recalls).await;
         }
+    }
+
+    /// What the owner has to be told of the project's budgets: an event that was told before is the same event.
+    pub fn alerts(&self, snapshot: &Snapshot, thresholds: &[u8]) -> Result<Vec<(Share, Event)>> {
+        self.with(snapshot, |pool, _, terms, now| Ok(pool.alerts(terms, thresholds, &self.told.borrow(), now)))
+    }
+
+    /// These are kept for delivery.
+    pub fn alerted(&self, events: &[(Share, Event)]) {
+        self.told.borrow_mut().extend(events.iter().map(|(share, event)| ((*share, event.span), event.threshold)));
     }
 
     /// Rows written since the last call.

@@ -111,7 +111,22 @@ impl ProjectObject {
     }
 
     async fn lease(&self, ask: &crate::lease::Ask) -> Result<crate::lease::Reply> {
-        self.leases.ask(&self.env, || self.snapshot(), ask).await
+        let reply = self.leases.ask(&self.env, || self.snapshot(), ask).await;
+        // What cannot be kept for delivery now is found again with the next message.
+        let _ = self.watch_budgets().await;
+        reply
+    }
+
+    /// Tells the owner when a part of one of the project's budgets is spent.
+    async fn watch_budgets(&self) -> Result<()> {
+        let snapshot = self.snapshot()?;
+        let Some(alerts) = &snapshot.alerts else { return Ok(()) };
+        let events = self.leases.alerts(&snapshot, &alerts.thresholds)?;
+        if !events.is_empty() {
+            self.alerts(alert::Command::Enqueue(events.iter().map(|(_, event)| event.clone()).collect())).await?;
+            self.leases.alerted(&events);
+        }
+        Ok(())
     }
 
     /// Tells the users that hold a slice, while the owner has the answer already.
