@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::pool::Terms;
 use super::steps::Steps;
 use super::{Lease, Recall, Report, Share, Span};
 
@@ -168,8 +169,18 @@ impl Holder {
     }
 
     /// The message that calls its slice back.
-    pub fn recall(&self, user: &str, version: u64, span: Span) -> Recall {
+    pub fn recall(&self, user: &str, terms: &Terms) -> Recall {
+        let Terms { version, span, .. } = *terms;
         let granted = self.shares.iter().filter(|(share, held)| held.span == span.of(**share)).map(|(share, held)| (*share, held.granted));
-        Recall { user: user.to_owned(), epoch: self.epoch, grant: self.grant, version, span, granted: granted.collect() }
+        let limited = Share::ALL.into_iter().filter(|share| share.limit(&terms.limits).is_some());
+        Recall {
+            user: user.to_owned(),
+            epoch: self.epoch,
+            grant: self.grant,
+            version,
+            span,
+            granted: granted.collect(),
+            limited: limited.collect(),
+        }
     }
 }

@@ -7,7 +7,7 @@
 //! numbered grants, of which a user takes only newer ones. Times that travel are durations: clocks need not agree.
 //! Absent on purpose: storage and calls (`edge`), what a user's own limits are (`user`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -236,4 +236,6 @@ pub struct Recall {
     pub span: Span,
     /// As in [`Lease`].
     pub granted: BTreeMap<Share, u64>,
+    /// The budgets that are limited now: a request that runs may not grow beyond what is held of them, be it nothing.
+    pub limited: BTreeSet<Share>,
 }

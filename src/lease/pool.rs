@@ -251,7 +251,7 @@ impl Pool {
         holders
             .map(|(user, holder)| {
                 holder.recalled = now;
-                holder.recall(user, terms.version, terms.span)
+                holder.recall(user, terms)
             })
             .collect()
     }

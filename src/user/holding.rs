@@ -111,8 +111,16 @@ impl Holding {
         (self.rate, self.places, self.tight) = (lease.rate, lease.places, lease.tight);
         self.version = self.version.max(lease.version);
         self.take_granted(lease.span, &lease.granted);
+        self.limit_to(|share| lease.granted.contains_key(&share));
+    }
+
+    /// Learns which budgets are limited: of one that nothing is known of yet, nothing is held.
+    fn limit_to(&mut self, limited: impl Fn(Share) -> bool) {
+        for share in Share::ALL.into_iter().filter(|share| limited(*share)) {
+            self.shares.entry(share).or_default();
+        }
         for (share, held) in &mut self.shares {
-            held.limited = lease.granted.contains_key(share);
+            held.limited = limited(*share);
         }
     }
 
@@ -213,8 +221,9 @@ impl User {
         if self.holding.epoch == 0 || self.holding.epoch > epoch {
             return Ok(());
         }
-        let Holding { project, user, version, .. } = self.holding.clone();
-        self.keep(store, Holding { project, user, version, epoch: epoch.saturating_add(1).min(MAX_SAFE), ..Holding::default() })
+        let Holding { project, user, version, shares, .. } = self.holding.clone();
+        let shares = shares.into_iter().map(|(share, held)| (share, Held { limited: held.limited, ..Held::default() })).collect();
+        self.keep(store, Holding { project, user, version, shares, epoch: epoch.saturating_add(1).min(MAX_SAFE), ..Holding::default() })
     }
 
     /// The holding, with a configuration known of.
@@ -241,6 +250,7 @@ impl User {
             if recall.grant >= holding.grant {
                 holding.grant = recall.grant;
                 holding.take_granted(recall.span, &recall.granted);
+                holding.limit_to(|share| recall.limited.contains(&share));
             }
         }
         let span = holding.span;
