@@ -64,6 +64,15 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// What it takes of the budgets: what it holds, or what it has cost so far if that is more; when its time is over, only that.
+    fn takes(&self) -> Amount {
+        let (held, cost) = (Amount::of(self.reserved, self.priced), Amount::of(self.presumed(), self.priced));
+        if self.due {
+            return cost;
+        }
+        Amount { tokens: held.tokens.max(cost.tokens), micro_usd: held.micro_usd.max(cost.micro_usd) }
+    }
+
     /// What is charged if nobody says what it used.
     pub fn presumed(&self) -> TokenUsage {
         match self.progress {
@@ -119,25 +128,27 @@ impl Books {
     pub fn admit(&mut self, entry: Entry, settings: &[Limits], set_back: &[u64], now: u64) {
         let index = self.entries.len();
         for share in Share::ALL {
-            let sum = self.sums.entry((share, entry.span.of(share))).or_default();
-            let amount = entry.counted.counts_as(share);
-            sum.committed += amount;
-            if amount == 0 {
-                continue;
-            }
-            match most(settings, entry.version, |limits| share.limit(limits)) {
-                None => sum.unlimited += amount,
-                Some(limit) => assert!(
-                    sum.committed <= limit + sum.overdrawn + sum.unlimited,
-                    "{share:?} is overspent: {sum:?}, limit {limit}, by {entry:?}"
-                ),
-            }
+            self.commit(share, entry.counted.counts_as(share), &entry, settings);
         }
         self.entries.push(entry);
         self.open.push(index);
         self.recent.push(index);
         self.check_rate(settings, set_back, now);
         self.check_places(settings, set_back, now);
+    }
+
+    /// A request may take so much more of a budget.
+    fn commit(&mut self, share: Share, amount: u64, entry: &Entry, settings: &[Limits]) {
+        let sum = self.sums.entry((share, entry.span.of(share))).or_default();
+        sum.committed += amount;
+        match most(settings, entry.version, |limits| share.limit(limits)) {
+            _ if amount == 0 => {}
+            None => sum.unlimited += amount,
+            Some(limit) => assert!(
+                sum.committed <= limit + sum.overdrawn + sum.unlimited,
+                "{share:?} is overspent: {sum:?}, limit {limit}, by {entry:?}"
+            ),
+        }
     }
 
     /// In the minute that ends now there are not more than the highest of the limits by which they were admitted. A request
@@ -166,23 +177,31 @@ impl Books {
         for index in self.open_of(user, born) {
             if self.entries[index].deadline < clock && !self.entries[index].due {
                 self.entries[index].due = true;
-                self.count(index, self.entries[index].presumed());
+                self.count(index, self.entries[index].takes());
             }
         }
     }
 
-    /// A user has heard how far a request is.
-    pub fn progress(&mut self, index: usize, usage: TokenUsage) {
+    /// A user has heard how far a request is, and lets it hold so many output tokens.
+    pub fn hear(&mut self, index: usize, usage: TokenUsage, output: u64, settings: &[Limits]) {
         self.entries[index].progress = Some(usage);
-        if self.entries[index].due {
-            self.count(index, self.entries[index].presumed());
+        self.count(index, self.entries[index].takes());
+        let mut entry = self.entries[index].clone();
+        if output > entry.reserved.output {
+            assert!(!entry.due, "what is over grows: {entry:?}");
+            entry.reserved.output = output;
+            for share in Share::ALL {
+                self.commit(share, entry.takes().counts_as(share) - entry.counted.counts_as(share), &entry, settings);
+            }
+            entry.counted = entry.takes();
+            self.entries[index] = entry;
         }
     }
 
     /// A request was settled.
     pub fn settle(&mut self, index: usize, usage: TokenUsage) {
         assert!(!self.entries[index].settled, "settled twice");
-        self.count(index, usage);
+        self.count(index, Amount::of(usage, self.entries[index].priced));
         (self.entries[index].settled, self.entries[index].ended) = (true, true);
     }
 
@@ -193,9 +212,8 @@ impl Books {
         }
     }
 
-    fn count(&mut self, index: usize, usage: TokenUsage) {
+    fn count(&mut self, index: usize, now: Amount) {
         let entry = &mut self.entries[index];
-        let now = Amount::of(usage, entry.priced);
         for share in Share::ALL {
             let (before, after) = (entry.counted.counts_as(share), now.counts_as(share));
             let sum = self.sums.entry((share, entry.span.of(share))).or_default();

@@ -9,8 +9,10 @@ use fastrand::Rng;
 pub struct Trouble {
     /// Messages are lost and doubled.
     pub messages: bool,
-    /// Messages take seconds, some of them minutes.
+    /// Some messages take seconds, or minutes.
     pub delays: bool,
+    /// Most do.
+    pub slow: bool,
     /// Commits fail.
     pub commits: bool,
     /// Objects are evicted from memory.
@@ -35,6 +37,7 @@ impl Trouble {
         Self {
             messages: one_in(2),
             delays: one_in(2),
+            slow: one_in(6),
             commits: one_in(2),
             crashes: one_in(2),
             skew: one_in(2),
@@ -116,7 +119,10 @@ pub fn rates() -> Rates {
 /// How long a message is under way, ms.
 pub fn delay(rng: &mut Rng, trouble: Trouble) -> u64 {
     match rng.u8(..32) {
-        0..26 => rng.u64(..30),
+        0..12 => rng.u64(..30),
+        12..22 if trouble.slow => rng.u64(..2_500),
+        22..29 if trouble.slow => rng.u64(..12_000),
+        12..26 => rng.u64(..30),
         _ if !trouble.delays => rng.u64(..300),
         26..29 => rng.u64(..1_500),
         29 | 30 => rng.u64(..6_000),

@@ -28,6 +28,7 @@ mod rows;
 mod seen;
 mod user_object;
 mod wire;
+mod witness;
 mod workers;
 mod world;
 

@@ -4,7 +4,6 @@
 
 use behest::calendar::{DAY_MS, next_month};
 use behest::lease::{Share, Span};
-use behest::user::User;
 use behest::user::command::{Command, Ending, Estimate, Limits, Outcome};
 use behest::user::refusal::{Budget, Refusal};
 
@@ -37,6 +36,7 @@ impl World {
             self.finish_as_reserved(request);
         }
         self.wait(ANSWER_MS);
+        self.users.iter_mut().for_each(|object| object.check_memory(self.now));
         self.let_reservations_expire();
         self.check_users();
         // Clocks that were set back see everything later.
@@ -106,9 +106,6 @@ impl World {
             else {
                 panic!("standing")
             };
-            let mut loaded = User::load(&object.store).unwrap();
-            loaded.apply(&mut object.store, Command::Standing(behest::zone::Zone::UTC), now).unwrap();
-            assert_eq!(loaded, object.user, "memory is not what the rows say");
             let day = standing.day_ends / DAY_MS - 1;
             let month = behest::calendar::month_of(day);
             let sums = |share| self.books.sum_of(user, born, share, Span { day, month });

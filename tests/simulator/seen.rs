@@ -25,7 +25,7 @@ macro_rules! counters {
 }
 
 counters! {
-    begun settled expired granted_less stale
+    begun settled expired granted_less in_instalments extended stopped stale
     generous long short single
     refused_rate refused_places refused_requests_day refused_tokens_day refused_tokens_month refused_usd_day refused_usd_month
     refused_busy refused_by_user

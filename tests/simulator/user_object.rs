@@ -1,24 +1,22 @@
 //! A user's object: the real state in a shell that does what `edge::objects::user` does, a message at a time.
 //!
-//! Always holds: one message to the project at a time; every change of a row is entered in the books when it is made,
-//! whoever hears of it. Absent on purpose: what arrives when (`world`).
+//! Always holds: one message to the project at a time. Absent on purpose: what arrives when (`world`), and what is checked
+//! (`witness`).
 
 use std::collections::{BTreeMap, VecDeque};
 
-use behest::api::usage::TokenUsage;
-use behest::calendar::{day_of, month_of};
-use behest::error::{Code, Error, Result};
-use behest::lease::holder::RUN_MS;
-use behest::lease::{Ask, Recall, Reply, Span, Want};
-use behest::user::command::{Begin, Command, Ending, Expire, Finish, Limits, Outcome, Progress};
+use behest::error::{Error, Result};
+use behest::lease::{Ask, Recall, Reply, Want};
+use behest::user::command::{Begin, Command, Expire, Finish, Limits, Outcome, Progress};
 use behest::user::holding::Upkeep;
 use behest::user::refusal::Refusal;
-use behest::user::store::{Holding, RequestRow, Status};
+use behest::user::store::Holding;
 use behest::user::{RETENTION_MS, User};
+use behest::zone::Zone;
 
-use crate::books::{Amount, Entry};
-use crate::memory::{Fault, Memory};
+use crate::memory::Memory;
 use crate::wire::{Caller, Event, Round};
+use crate::witness::Cause;
 use crate::world::World;
 
 /// How often the project is asked for one request.
@@ -42,14 +40,16 @@ pub struct UserObject {
     pub born: u64,
     /// Nobody can reach it any more.
     pub lost: bool,
+    /// Its last commit failed: its memory counts for nothing.
+    pub failed: bool,
     /// The newest configuration that it was told of and has written down.
-    told: u64,
+    pub told: u64,
     /// Until when the leases of each configuration that it may have can be used, true time.
-    leases: BTreeMap<u64, u64>,
+    pub leases: BTreeMap<u64, u64>,
     /// Until when the project may count on a lease that was written down and never sent, true time.
     pub unsent: u64,
     /// The newest row that is in the books, and its time.
-    newest: (u64, u64),
+    pub newest: (u64, u64),
     tasks: BTreeMap<u64, Task>,
     started: u64,
     /// The task that may write to the project.
@@ -66,17 +66,8 @@ struct Task {
 
 enum Job {
     Begin { request: usize, begin: Box<Begin> },
+    Report(Box<Progress>),
     Upkeep(Upkeep),
-}
-
-/// Why a row may change.
-pub enum Cause<'a> {
-    Begin(&'a Begin),
-    Finish(&'a Finish),
-    Progress(&'a Progress),
-    Recall(&'a Recall),
-    Erase,
-    Other,
 }
 
 impl UserObject {
@@ -92,6 +83,7 @@ impl UserObject {
             life: 0,
             born: 0,
             lost: false,
+            failed: false,
             told: 0,
             leases: BTreeMap::new(),
             unsent: 0,
@@ -107,6 +99,16 @@ impl UserObject {
         now.saturating_add_signed(self.ahead) - self.set_back
     }
 
+    /// Memory is what the rows say.
+    pub fn check_memory(&mut self, now: u64) {
+        let now = self.clock(now);
+        let (mut memory, mut rows) = (self.user.clone(), User::load(&self.store).unwrap());
+        for user in [&mut memory, &mut rows] {
+            user.apply(&mut self.store, Command::Standing(Zone::UTC), now).unwrap();
+        }
+        assert!(memory == rows || self.failed, "memory: {memory:#?}, rows: {rows:#?}");
+    }
+
     /// The project has given it a lease that can be used until `until` at the latest, true time.
     pub fn may_have(&mut self, version: u64, until: u64) {
         let latest = self.leases.entry(version).or_default();
@@ -120,138 +122,6 @@ impl UserObject {
 }
 
 impl World {
-    /// The one way to a user's state. Gives its answer; an error is a commit that was made to fail, or a conflict.
-    fn with(&mut self, user: usize, cause: &Cause, work: impl FnOnce(&mut User, &mut Memory, u64) -> Result<Outcome>) -> Result<Outcome> {
-        let fault = self.fault();
-        let object = &mut self.users[user];
-        let clock = object.clock(self.now);
-        if !matches!(cause, Cause::Finish(_) | Cause::Progress(_)) {
-            self.books.pass(user, object.born, clock.max(object.newest.1));
-        }
-        object.store.fault = fault;
-        let commits = object.store.commits;
-        let answer = work(&mut object.user, &mut object.store, clock);
-        let struck = fault != Fault::None && std::mem::take(&mut object.store.fault) == Fault::None;
-        let wrote = object.store.commits > commits;
-        match &answer {
-            Ok(outcome) => assert!(!struck, "a failed commit was answered with {outcome:?}"),
-            Err(error) if struck => assert_eq!(error.code(), Code::ServerError),
-            Err(error) => assert_eq!(error.code(), Code::Conflict, "{error:?}"),
-        }
-        self.seen.fail(struck.then_some(fault));
-        if wrote {
-            self.enter(user, cause);
-        }
-        answer
-    }
-
-    /// Enters in the books what has become of a user's rows.
-    fn enter(&mut self, user: usize, cause: &Cause) {
-        let born = self.users[user].born;
-        match cause {
-            Cause::Erase => {
-                self.books.erase(user, born);
-                let object = &mut self.users[user];
-                (object.born, object.told, object.newest) = (born + 1, 0, (0, 0));
-                return;
-            }
-            Cause::Recall(recall) if self.users[user].store.rows.holding.as_ref().is_some_and(|holding| holding.epoch > 0) => {
-                self.users[user].told = self.users[user].told.max(recall.version);
-            }
-            Cause::Progress(progress) => {
-                let index = self.books.open_of(user, born).into_iter().find(|index| self.is(*index, &progress.request_id));
-                self.books.progress(index.expect("progress of what is not open"), progress.usage);
-            }
-            _ => {}
-        }
-        for index in self.books.open_of(user, born) {
-            let row = self.users[user].store.rows.requests.get(&self.books.entries[index].seq).cloned().expect("an open row was pruned");
-            if row.status != Status::Open {
-                self.enter_end(index, &row, cause);
-            }
-        }
-        let (newest, _) = self.users[user].newest;
-        let rows: Vec<RequestRow> = self.users[user].store.rows.requests.range(newest + 1..).map(|(_, row)| row.clone()).collect();
-        for row in rows {
-            let Cause::Begin(begin) = cause else { panic!("a row without a request: {row:?}") };
-            self.enter_admission(user, &row, begin);
-        }
-    }
-
-    fn is(&self, index: usize, request_id: &str) -> bool {
-        self.requests[self.books.entries[index].request].begin.request_id == request_id
-    }
-
-    fn enter_end(&mut self, index: usize, row: &RequestRow, cause: &Cause) {
-        let entry = &self.books.entries[index];
-        let charge = match cause {
-            Cause::Finish(finish) if finish.request_id == row.request_id => match finish.usage {
-                Some(usage) => usage,
-                None if finish.status == Ending::Failed && entry.progress.is_none() => TokenUsage::default(),
-                None => entry.presumed(),
-            },
-            _ => {
-                assert!(row.status == Status::Expired && entry.due, "ended by nobody: {row:?}");
-                self.seen.expired += 1;
-                entry.presumed()
-            }
-        };
-        assert_eq!((row.usage(), row.micro_usd), (Some(charge), Amount::of(charge, entry.priced).micro_usd), "{entry:?}");
-        self.books.settle(index, charge);
-        self.seen.settled += 1;
-    }
-
-    fn enter_admission(&mut self, user: usize, row: &RequestRow, begin: &Begin) {
-        let (estimate, version) = (begin.estimate, begin.project.version);
-        let whole = estimate.output.unwrap_or(estimate.output_default);
-        assert_eq!(row.request_id, begin.request_id);
-        assert_eq!(row.reserved_input, estimate.input);
-        assert!(row.reserved_output == whole || (estimate.output.is_none() && row.reserved_output < whole), "{row:?}");
-        assert!(row.at >= self.users[user].newest.1 && row.deadline - row.at <= RUN_MS.max(begin.ttl_ms));
-        let reserved = TokenUsage { input: row.reserved_input, output: row.reserved_output, ..TokenUsage::default() };
-        let counted = Amount::of(reserved, begin.rates.is_some());
-        assert_eq!(row.reserved_micro_usd, counted.micro_usd);
-        self.seen.granted_less += u64::from(row.reserved_output < whole && begin.limits == Limits::default());
-        let day = day_of(row.at);
-        let entry = Entry {
-            user,
-            born: self.users[user].born,
-            seq: row.seq,
-            request: begin.request_id[1..].parse().unwrap(),
-            version,
-            admitted: self.now,
-            deadline: row.deadline,
-            ttl: row.deadline - row.at,
-            span: Span { day, month: month_of(day) },
-            reserved,
-            priced: begin.rates.is_some(),
-            progress: None,
-            counted,
-            due: false,
-            settled: false,
-            ended: false,
-        };
-        self.say(|| format!("  admitted by {version}: {counted:?} on {day}"));
-        self.check_lease(user, begin);
-        let set_back: Vec<u64> = self.users.iter().map(|object| object.set_back).collect();
-        self.books.admit(entry, &self.settings, &set_back, self.now);
-        self.users[user].newest = (row.seq, row.at);
-        self.seen.came_back += u64::from(self.users[user].born > 0);
-    }
-
-    /// What is admitted by a limit is admitted within the life of a lease, by no older configuration than was told of, and
-    /// by none at all that the project says is gone.
-    fn check_lease(&self, user: usize, begin: &Begin) {
-        let (object, version) = (&self.users[user], begin.project.version);
-        assert!(version >= object.told, "admitted by {version} after {} was told", object.told);
-        if begin.project.leased {
-            let until = object.leases.get(&version).copied().unwrap_or(0);
-            assert!(self.now <= until + object.set_back, "admitted {} ms after its lease", self.now - until);
-            let told = self.project.all_told;
-            assert!(version >= told || object.set_back > 0, "admitted by {version} after everyone was told of {told}");
-        }
-    }
-
     /// A request arrives.
     pub fn begin(&mut self, request: usize) {
         let (user, begin) = (self.requests[request].user, Box::new(self.requests[request].begin.clone()));
@@ -287,6 +157,10 @@ impl World {
                 let outcome = self.admit(user, &begin.clone(), None);
                 self.follow(user, task, outcome);
             }
+            Job::Report(progress) => {
+                let outcome = self.hear(user, &progress.clone(), None);
+                self.follow(user, task, outcome);
+            }
             Job::Upkeep(upkeep) => {
                 let command = if *upkeep == Upkeep::Renew { Command::Renew } else { Command::GiveBack(None) };
                 let outcome = self.with(user, &Cause::Other, |state, store, now| state.apply(store, command, now));
@@ -306,13 +180,15 @@ impl World {
         }
     }
 
-    /// What a request does with an answer of its user.
+    /// What a request or a report does with an answer of its user.
     fn follow(&mut self, user: usize, task: u64, outcome: Result<Outcome>) {
         match outcome {
             Ok(Outcome::Ask(ask)) => self.write(user, task, ask),
             outcome => {
-                if let Job::Begin { request, .. } = self.users[user].tasks[&task].job {
-                    self.answered(request, &outcome);
+                match &self.users[user].tasks[&task].job {
+                    Job::Begin { request, .. } => self.answered(*request, &outcome),
+                    Job::Report(progress) => self.heard(&progress.request_id.clone(), outcome),
+                    Job::Upkeep(_) => {}
                 }
                 self.end(user, task);
             }
@@ -354,7 +230,7 @@ impl World {
         let doing = &self.users[user].tasks[&task];
         let (asked_at, asks) = (doing.asked_at, doing.asks);
         match (&doing.job, reply) {
-            (Job::Begin { .. }, None) => self.follow(user, task, Err(Error::server("project"))),
+            (Job::Begin { .. } | Job::Report(_), None) => self.follow(user, task, Err(Error::server("project"))),
             (Job::Begin { begin, .. }, Some(reply)) => {
                 let begin = begin.clone();
                 let overtaken = matches!(reply, Reply::Lease(_));
@@ -368,6 +244,11 @@ impl World {
                     Ok(Outcome::Ask(_)) if asks == ASKS => self.follow(user, task, answer),
                     outcome => self.follow(user, task, outcome),
                 }
+            }
+            (Job::Report(progress), Some(reply)) => {
+                let outcome = self.hear(user, &progress.clone(), Some(&(reply, asked_at)));
+                assert!(!matches!(outcome, Ok(Outcome::Ask(_))), "asks again");
+                self.follow(user, task, outcome);
             }
             (Job::Upkeep(_), Some(Reply::Lease(lease))) => {
                 self.seen.renewed += 1;
@@ -409,9 +290,18 @@ impl World {
         }
     }
 
-    pub fn progressed(&mut self, user: usize, progress: &Progress) {
-        let command = Command::Progress(progress.clone());
-        let _ = self.with(user, &Cause::Progress(progress), |state, store, now| state.apply(store, command, now));
+    /// A stream's report arrives.
+    pub fn progressed(&mut self, user: usize, progress: Progress) {
+        let outcome = self.hear(user, &progress, None);
+        if matches!(outcome, Ok(Outcome::Ask(_))) {
+            self.start(user, Job::Report(Box::new(progress)));
+        } else {
+            self.heard(&progress.request_id, outcome);
+        }
+    }
+
+    fn hear(&mut self, user: usize, progress: &Progress, answer: Option<&(Reply, u64)>) -> Result<Outcome> {
+        self.with(user, &Cause::Progress(progress), |state, store, now| state.hear(store, &mut progress.clone(), answer, now))
     }
 
     /// The alarm rings.
@@ -442,6 +332,7 @@ impl World {
             assert_eq!(read, holding);
             read
         });
+        object.check_memory(self.now);
         object.user = User::load(&object.store).unwrap();
         object.life += 1;
         (object.asking, object.waiting) = (None, VecDeque::new());

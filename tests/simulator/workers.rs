@@ -5,7 +5,7 @@
 use behest::api::usage::TokenUsage;
 use behest::error::{Code, Result};
 use behest::user::Outcome;
-use behest::user::command::{Begin, Ending, Finish, Limits, Progress, ProjectTerms};
+use behest::user::command::{Begin, Ending, Extend, Finish, Limits, Progress, ProjectTerms};
 use behest::user::refusal::Refusal;
 use behest::user::store::KeySource;
 
@@ -24,6 +24,9 @@ pub struct Request {
     pub state: State,
     tries: u8,
     refreshed: bool,
+    /// Output tokens that it knows to be held for a stream, and that it said were used.
+    held: u64,
+    used: u64,
     finish: Option<Finish>,
 }
 
@@ -45,6 +48,7 @@ impl World {
     pub fn begin_new(&mut self, user: usize) {
         let (mut begin, newest) = (self.plain(user), self.newest());
         begin.estimate = chance::estimate(&mut self.rng);
+        begin.stream = self.rng.bool();
         begin.rates = begin.rates.filter(|_| self.rng.u8(..4) > 0);
         begin.limits = self.users[user].limits;
         begin.ttl_ms = *self.rng.choice(&[3_000, 60_000, 600_000, 660_000, 660_000, 900_000]).unwrap();
@@ -83,7 +87,7 @@ impl World {
     /// Sends a request; gives its number.
     pub fn ask(&mut self, user: usize, begin: Begin) -> usize {
         let request = self.requests.len();
-        self.requests.push(Request { user, begin, state: State::Asked, tries: 1, refreshed: false, finish: None });
+        self.requests.push(Request { user, begin, state: State::Asked, tries: 1, refreshed: false, held: 0, used: 0, finish: None });
         self.send(Event::Begin { request });
         request
     }
@@ -100,6 +104,7 @@ impl World {
         match answer {
             Ok(Outcome::Begun(begun)) if self.calm || !self.trouble.messages || self.rng.u8(..32) > 0 => {
                 asked.state = State::Begun(begun.reservation.seq);
+                asked.held = begun.reservation.reserved - begun.reservation.input;
                 self.seen.begun += 1;
             }
             Ok(Outcome::Begun(_)) => asked.state = State::Failed,
@@ -178,13 +183,39 @@ impl World {
         self.send(Event::Finish { user, finish: Box::new(finish) });
     }
 
+    /// A request that runs tells how far it is; a stream asks for more before it has used up what is held.
     pub fn progress_one(&mut self) {
         let Some(request) = self.running() else { return };
+        let beyond = if self.trouble.overdraft && self.rng.u8(..4) == 0 { 40 } else { 0 };
         let reserved = self.reserved(request);
-        let usage =
-            TokenUsage { input: self.rng.u64(..=reserved.input), output: self.rng.u64(..=reserved.output), ..TokenUsage::default() };
-        let (user, request_id) = (self.requests[request].user, self.requests[request].begin.request_id.clone());
-        self.send(Event::Progress { user, progress: Progress { request_id, usage, extend: None } });
+        let asked = &mut self.requests[request];
+        let used = asked.used.max(self.rng.u64(..=asked.held) + self.rng.u64(..=beyond));
+        let usage = TokenUsage { input: self.rng.u64(..=reserved.input), output: used, ..TokenUsage::default() };
+        asked.used = used;
+        let wants = asked.begin.stream && asked.begin.estimate.output.is_none() && self.rng.u8(..8) > 0;
+        let extend = wants.then_some(Extend { used, held: asked.held, limits: asked.begin.limits });
+        let (user, request_id) = (asked.user, asked.begin.request_id.clone());
+        self.send(Event::Progress { user, progress: Progress { request_id, usage, extend } });
+    }
+
+    /// A user's object has answered a report, or failed to.
+    pub fn heard(&mut self, request_id: &str, answer: Result<Outcome>) {
+        let request: usize = request_id[1..].parse().unwrap();
+        self.say(|| format!("  the report of r{request} is answered {answer:?}"));
+        let Ok(outcome) = answer else { return };
+        let Outcome::Progressed(progressed) = outcome else { panic!("a report: {outcome:?}") };
+        if self.trouble.messages && !self.calm && self.rng.u8(..32) == 0 {
+            return;
+        }
+        if progressed.counted {
+            let asked = &mut self.requests[request];
+            asked.held = asked.held.max(progressed.reserved_output);
+        }
+        if progressed.stop.is_some() {
+            self.seen.stopped += 1;
+            let usage = TokenUsage { input: 1, output: self.requests[request].used, ..TokenUsage::default() };
+            self.finish(request, Some(usage), Ending::Stopped);
+        }
     }
 }
 

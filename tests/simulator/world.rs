@@ -3,7 +3,7 @@
 //! Always holds: only the world knows the true time; every object has a clock of its own. What comes of a step is looked at
 //! in `user_object` as it happens. Absent on purpose: what holds when all is quiet (`rest`).
 
-use behest::calendar::DAY_MS;
+use behest::calendar::{DAY_MS, next_month};
 use behest::user::command::Limits;
 use fastrand::Rng;
 
@@ -178,6 +178,7 @@ impl World {
             56 => end + 660_000 + edge,
             57 => now + self.rng.u64(..700_000),
             58..60 => now + self.rng.u64(..1_000_000),
+            60 if self.rng.u8(..8) == 0 => next_month(now / DAY_MS) * DAY_MS + self.rng.u64(..6_000) - 3_000,
             60 => now + 3_600_000,
             61 => now + self.rng.u64(..2) * DAY_MS,
             // To a midnight, as some clock sees it.
@@ -235,7 +236,7 @@ impl World {
         match event {
             Event::Begin { request } => self.begin(request),
             Event::Finish { user, finish } => self.finished(user, &finish),
-            Event::Progress { user, progress } => self.progressed(user, &progress),
+            Event::Progress { user, progress } => self.progressed(user, progress),
             Event::Ask { ask, from } => self.asked(ask, from, false),
             Event::Reply { to, reply } => self.reply(to, reply.map(|reply| *reply)),
             Event::Late { to } => self.late(to),
