@@ -1,7 +1,8 @@
 // What a fake provider sends, as data: status, headers, and steps (bytes, pauses, a hang, a reset).
 // Always holds: the replies made here are well-formed OpenAI dialect; ill-formed ones are spelled out by the test that wants them.
 // Absent: sockets (upstream.ts).
-export type Step = { send: string | Uint8Array } | { wait: number } | { flush: true } | { hang: true } | { reset: true };
+// A step `until` waits for somebody else's doing, so that a test can say "not before" without a clock.
+export type Step = { send: string | Uint8Array } | { wait: number } | { until: () => Promise<unknown> } | { flush: true } | { hang: true } | { reset: true };
 
 export interface Script {
   status?: number;

@@ -110,6 +110,10 @@ async function perform(step: Step, exchange: Exchange, outgoing: ServerResponse)
     await sleep(step.wait);
     return false;
   }
+  if ("until" in step) {
+    await step.until();
+    return false;
+  }
   if ("flush" in step) {
     outgoing.flushHeaders();
     return false;
