@@ -5,6 +5,7 @@
 
 mod address;
 mod admin;
+mod admission;
 mod alerts;
 mod answer;
 mod body;
