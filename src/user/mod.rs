@@ -34,6 +34,7 @@ pub mod refusal;
 pub mod report;
 pub mod schema;
 pub mod store;
+mod thread_row;
 mod threads;
 mod today;
 mod totals;

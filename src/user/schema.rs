@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::MAX_SAFE;
 use super::overrides::Overrides;
-use super::store::{AlertKey, AlertRow, DayRow, RequestRow, Settlement, ThreadRow, Write};
+use super::store::{AlertKey, AlertRow, DayRow, Extent, RequestRow, Settlement, ThreadRow, Write};
 use crate::api::usage::TokenUsage;
 
 /// What is summed of request rows.
@@ -18,6 +18,20 @@ macro_rules! sums {
          SUM(COALESCE(input, 0)) AS input, SUM(COALESCE(output, 0)) AS output, SUM(cached_input) AS cached_input, \
          SUM(cache_write) AS cache_write, SUM(reasoning) AS reasoning, SUM(audio_input) AS audio_input, \
          SUM(audio_output) AS audio_output, SUM(micro_usd) AS micro_usd, 0 AS through_seq FROM requests "
+    };
+}
+
+/// Threads, each as of its newest turn: of each the last row of its turns is read, however many there are.
+macro_rules! threads {
+    ($which:literal) => {
+        concat!(
+            "SELECT * FROM (SELECT own.id, own.title, own.created_at, COALESCE(newest.last_message_at, own.last_message_at) AS last_message_at, \
+             COALESCE(newest.messages, own.messages) AS messages, COALESCE(newest.bytes, own.bytes) AS bytes, \
+             COALESCE(newest.turn, own.version) AS version, own.born FROM threads AS own LEFT JOIN turns AS newest \
+             ON newest.thread = own.id AND (newest.turn, newest.piece) = \
+             (SELECT turn, piece FROM turns WHERE thread = own.id ORDER BY turn DESC, piece DESC LIMIT 1)) ",
+            $which
+        )
     };
 }
 
@@ -41,8 +55,8 @@ pub const SCHEMA: &[&str] = &[
      id TEXT PRIMARY KEY, title TEXT NOT NULL, created_at INTEGER NOT NULL, last_message_at INTEGER NOT NULL, \
      messages INTEGER NOT NULL, bytes INTEGER NOT NULL, version INTEGER NOT NULL, born INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS turns (\
-     thread TEXT NOT NULL, turn INTEGER NOT NULL, piece INTEGER NOT NULL, body TEXT NOT NULL, \
-     PRIMARY KEY (thread, turn, piece)) WITHOUT ROWID",
+     thread TEXT NOT NULL, turn INTEGER NOT NULL, piece INTEGER NOT NULL, last_message_at INTEGER, messages INTEGER, bytes INTEGER, \
+     body TEXT NOT NULL, PRIMARY KEY (thread, turn, piece)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS overrides (id INTEGER PRIMARY KEY, limits TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS holding (id INTEGER PRIMARY KEY, body TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS outbox (\
@@ -53,6 +67,16 @@ pub const SCHEMA: &[&str] = &[
      at INTEGER NOT NULL, resets_at INTEGER NOT NULL, told INTEGER NOT NULL, PRIMARY KEY (budget, span, threshold)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
 ];
+
+/// What objects of older builds lack. Run behind `SCHEMA`: a question, → one row `{value}`; the statements, if that is 0.
+pub const UPGRADES: &[(&str, &[&str])] = &[(
+    "SELECT COUNT(*) AS value FROM pragma_table_info('turns') WHERE name = 'bytes'",
+    &[
+        "ALTER TABLE turns ADD COLUMN last_message_at INTEGER",
+        "ALTER TABLE turns ADD COLUMN messages INTEGER",
+        "ALTER TABLE turns ADD COLUMN bytes INTEGER",
+    ],
+)];
 
 /// `Store::requests_before`: seq, limit → `RequestRow`s.
 pub const REQUESTS_BEFORE: &str = "SELECT * FROM requests WHERE seq < ? ORDER BY seq DESC LIMIT ?";
@@ -98,12 +122,11 @@ pub const ALARM: &str = "SELECT value FROM meta WHERE key = 'alarm'";
 /// `Store::holding`: → one row `{body}`, JSON, or none.
 pub const HOLDING: &str = "SELECT body FROM holding WHERE id = 1";
 /// `Store::thread`: id → a `ThreadRow` or none.
-pub const THREAD: &str = "SELECT * FROM threads WHERE id = ?";
+pub const THREAD: &str = threads!("WHERE id = ?");
 /// `Store::threads` without `before`: limit → `ThreadRow`s.
-pub const THREADS: &str = "SELECT * FROM threads ORDER BY last_message_at DESC, id DESC LIMIT ?";
+pub const THREADS: &str = threads!("ORDER BY last_message_at DESC, id DESC LIMIT ?");
 /// `Store::threads` with `before`: `last_message_at`, id, limit → `ThreadRow`s.
-pub const THREADS_BEFORE: &str =
-    "SELECT * FROM threads WHERE (last_message_at, id) < (?, ?) ORDER BY last_message_at DESC, id DESC LIMIT ?";
+pub const THREADS_BEFORE: &str = threads!("WHERE (last_message_at, id) < (?, ?) ORDER BY last_message_at DESC, id DESC LIMIT ?");
 /// `Store::turns`: thread → `TurnRow`s.
 pub const TURNS: &str = "SELECT turn, piece, body FROM turns WHERE thread = ? ORDER BY turn, piece";
 
@@ -122,7 +145,7 @@ const PUT_DAY: &str = "INSERT OR REPLACE INTO days (provider, model, key_source,
 const PRUNE_REQUESTS: &str = "DELETE FROM requests WHERE seq <= ?";
 const PUT_THREAD: &str = "INSERT OR REPLACE INTO threads (id, title, created_at, last_message_at, messages, bytes, version, born) \
      VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
-const PUT_TURN: &str = "INSERT INTO turns (thread, turn, piece, body) VALUES (?, ?, ?, ?)";
+const PUT_TURN: &str = "INSERT INTO turns (thread, turn, piece, last_message_at, messages, bytes, body) VALUES (?, ?, ?, ?, ?, ?, ?)";
 const TRUNCATE_TURNS: &str = "DELETE FROM turns WHERE thread = ? AND turn >= ?";
 const DELETE_TURNS: &str = "DELETE FROM turns WHERE thread = ?";
 const DELETE_THREAD: &str = "DELETE FROM threads WHERE id = ?";
@@ -200,9 +223,8 @@ pub fn statements(write: &Write) -> Vec<Statement<'_>> {
         Write::PutDay(day) => vec![put_day(day)],
         Write::PruneRequests { through } => vec![(PRUNE_REQUESTS, vec![(*through).into()])],
         Write::PutThread(row) => vec![put_thread(row)],
-        Write::PutTurn { thread, turn, pieces } => {
-            let numbered = (0u64..).zip(pieces);
-            numbered.map(|(n, body)| (PUT_TURN, vec![thread.as_str().into(), (*turn).into(), n.into(), body.as_str().into()])).collect()
+        Write::PutTurn { thread, turn, extent, pieces } => {
+            (0u64..).zip(pieces).map(|(piece, body)| put_piece(thread, [*turn, piece], *extent, body)).collect()
         }
         Write::TruncateTurns { thread, from } => vec![(TRUNCATE_TURNS, vec![thread.as_str().into(), (*from).into()])],
         Write::DeleteThread { thread } => {
@@ -279,6 +301,14 @@ fn put_thread(row: &ThreadRow) -> Statement<'_> {
     let mut binds = vec![row.id.as_str().into(), row.title.as_str().into()];
     binds.extend([row.created_at, row.last_message_at, row.messages, row.bytes, row.version, row.born].map(Bind::Int));
     (PUT_THREAD, binds)
+}
+
+fn put_piece<'a>(thread: &'a str, numbers: [u64; 2], extent: Extent, body: &'a str) -> Statement<'a> {
+    let Extent { last_message_at, messages, bytes } = extent;
+    let mut binds = vec![thread.into()];
+    binds.extend(numbers.into_iter().chain([last_message_at, messages, bytes]).map(Bind::Int));
+    binds.push(body.into());
+    (PUT_TURN, binds)
 }
 
 /// One text, so that another limit is no other column.

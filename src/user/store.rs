@@ -14,6 +14,7 @@ use crate::price::Rates;
 pub use super::alerts::{AlertKey, AlertRow};
 pub use super::holding::Holding;
 use super::overrides::Overrides;
+pub use super::thread_row::{Extent, ThreadRow, TurnRow};
 pub use super::totals::{Checkpoint, DayRow};
 
 /// The durable side. Synchronous: that is what `SQLite` in a Durable Object is.
@@ -110,7 +111,7 @@ pub enum Write {
         /// The last one.
         through: u64,
     },
-    /// 1 row: inserts or replaces a thread.
+    /// 1 row: inserts or replaces a thread. Its newest turn says more of it.
     PutThread(ThreadRow),
     /// As many rows as pieces: inserts a turn.
     PutTurn {
@@ -118,6 +119,8 @@ pub enum Write {
         thread: String,
         /// Its number; higher than every other of this thread.
         turn: u64,
+        /// What the thread has come to with it.
+        extent: Extent,
         /// The text, in order.
         pieces: Vec<String>,
     },
@@ -311,38 +314,6 @@ pub struct Settlement {
     pub ttft_ms: Option<u64>,
     /// To the end, ms.
     pub duration_ms: Option<u64>,
-}
-
-/// One thread.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ThreadRow {
-    /// Chosen by the client.
-    pub id: String,
-    /// From the first user message, or set by hand.
-    pub title: String,
-    /// Epoch ms.
-    pub created_at: u64,
-    /// Epoch ms.
-    pub last_message_at: u64,
-    /// Messages stored.
-    pub messages: u64,
-    /// Bytes of their JSON.
-    pub bytes: u64,
-    /// Counts the turns that were ever stored; the last turn's number.
-    pub version: u64,
-    /// The number of the request that made it: tells it from a deleted thread of the same id.
-    pub born: u64,
-}
-
-/// A piece of one turn's text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TurnRow {
-    /// Its number in the thread, ascending, with gaps.
-    pub turn: u64,
-    /// 0, 1, 2 …
-    pub piece: u64,
-    /// The text.
-    pub body: String,
 }
 
 /// How far the project has been told of settled requests.

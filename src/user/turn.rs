@@ -1,7 +1,8 @@
 //! Turns in rows: the messages of one request and its reply share one text, split only where a row would be too large.
 //!
-//! Always holds: a turn's number is higher than every other that its thread ever had; a kept message keeps its id; bodies
-//! are the bytes that the client or the model sent. Absent on purpose: deciding what is new (`reconcile`).
+//! Always holds: a turn's number is higher than every other that its thread ever had; the newest says what the thread has
+//! come to, so that only the first writes a row of the thread's own; a kept message keeps its id; bodies are the bytes that
+//! the client or the model sent. Absent on purpose: deciding what is new (`reconcile`).
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -71,6 +72,7 @@ pub(super) fn append(store: &impl Store, turn: &Turn) -> Result<Vec<Write>> {
         return Ok(Vec::new());
     }
     let added = added(turn, reply);
+    let is_new = row.is_none();
     let mut row = row.unwrap_or_else(|| new_thread(turn, &added));
     // Another request changed the thread meanwhile: what it stored stays, and this turn goes behind it.
     let keep = finish.base.keep.filter(|_| row.version == finish.base.version);
@@ -85,8 +87,8 @@ pub(super) fn append(store: &impl Store, turn: &Turn) -> Result<Vec<Write>> {
     turn_messages.extend(added);
     let text = serde_json::to_string(&turn_messages).map_err(|error| Error::server(format!("user turn: {error}")))?;
     let pieces = pieces(&text, MAX_PIECE_BYTES).into_iter().map(str::to_owned).collect();
-    writes.push(Write::PutTurn { thread: row.id.clone(), turn: row.version, pieces });
-    writes.push(Write::PutThread(row));
+    writes.push(Write::PutTurn { thread: row.id.clone(), turn: row.version, extent: row.extent(), pieces });
+    writes.extend(is_new.then_some(Write::PutThread(row)));
     Ok(writes)
 }
 

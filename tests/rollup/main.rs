@@ -5,6 +5,8 @@ mod counting;
 mod listing;
 mod memory;
 mod properties;
+#[path = "../support/sqlite.rs"]
+mod script;
 mod sqlite;
 #[path = "../user/memory.rs"]
 #[allow(dead_code, reason = "the tests of the user's state use more of it")]

@@ -1,36 +1,17 @@
 //! The ledger's SQL against the store in memory that the other tests trust: the same writes, then the same rows and answers.
 //!
-//! Always holds: without Python the test says so, and fails where CI is set. Absent: the platform (tests/worker).
-
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+//! Absent on purpose: the platform (tests/worker).
 
 use behest::rollup::schema::{self, SCHEMA};
 use behest::rollup::store::{Applied, DetailRow, Scan, TotalRow};
 use behest::rollup::usage::{By, GroupKey, UsageQuery};
 use behest::rollup::{Store, Write};
-use behest::user::schema::{Bind, Statement};
 use serde_json::{Value, json};
 
 use crate::memory::Memory;
-
-/// Statements and what SQLite is to answer to each; `None` is not looked at.
-#[derive(Default)]
-struct Script(Vec<(Value, Option<Value>)>);
+use crate::script::Script;
 
 impl Script {
-    fn push(&mut self, (sql, binds): &Statement, expected: Option<Value>) {
-        let values: Vec<Value> = binds
-            .iter()
-            .map(|bind| match bind {
-                Bind::Int(n) => json!(n),
-                Bind::Text(text) => json!(text),
-                Bind::Null => Value::Null,
-            })
-            .collect();
-        self.0.push((json!([sql, values]), expected));
-    }
-
     fn write(&mut self, store: &mut Memory, write: Write) {
         for statement in schema::statements(&write) {
             self.push(&statement, None);
@@ -162,34 +143,5 @@ fn sqlite_does_what_the_store_in_memory_does() {
             script.ask_all(&store);
         }
     }
-    let Some(answers) = sqlite(&script) else { return };
-    assert_eq!(answers.len(), script.0.len());
-    for ((statement, expected), answer) in script.0.iter().zip(answers) {
-        if let Some(expected) = expected {
-            assert_eq!(&answer, expected, "{statement}");
-        }
-    }
-}
-
-/// SQLite's answers; `None` if there is no Python here.
-fn sqlite(script: &Script) -> Option<Vec<Value>> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/rollup/sqlite.py");
-    let child = Command::new("python3").arg(path).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-    let Ok(mut child) = child else {
-        assert!(!in_ci(), "python3 is needed for the test of the SQL");
-        eprintln!("NOT TESTED: the ledger's SQL, for there is no python3 here");
-        return None;
-    };
-    let lines: Vec<String> = script.0.iter().map(|(statement, _)| statement.to_string()).collect();
-    let mut stdin = child.stdin.take().unwrap();
-    let writer = std::thread::spawn(move || stdin.write_all((lines.join("\n") + "\n").as_bytes()));
-    let output = child.wait_with_output().unwrap();
-    writer.join().unwrap().unwrap();
-    assert!(output.status.success(), "sqlite.py failed");
-    Some(String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect())
-}
-
-#[allow(clippy::disallowed_methods, reason = "a test on the host: there is an environment here")]
-fn in_ci() -> bool {
-    std::env::var("CI").is_ok_and(|ci| ci == "true")
+    script.run();
 }

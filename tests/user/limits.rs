@@ -222,7 +222,7 @@ fn rows_written() {
     for n in 0..20 {
         let before = object.store.written;
         object.say(&format!("t{n}"), "t", &user_says("Hi"), &assistant_says("Hello!"), NOW + n);
-        assert_eq!(object.store.written - before, 4, "request {n} of a thread");
+        assert_eq!(object.store.written - before, if n == 0 { 4 } else { 3 }, "request {n} of a thread, the first of which makes it");
     }
     let (written, commits) = (object.store.written, object.store.commits);
     object.begin(Begin { limits: per_minute(1), ..begin("no") }, NOW + 20).unwrap_err();

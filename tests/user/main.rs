@@ -12,6 +12,9 @@ mod outbox;
 mod overrides;
 mod properties;
 mod routes;
+#[path = "../support/sqlite.rs"]
+mod script;
+mod sqlite;
 mod threads;
 mod words;
 mod zones;

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use behest::user::overrides::Overrides;
 use behest::user::schema::{Bind, statements};
-use behest::user::store::{AlertKey, AlertRow, Checkpoint, DayRow, Holding, OutboxRow, RequestRow, Settlement, Status, ThreadRow, TurnRow};
+use behest::user::store::{
+    AlertKey, AlertRow, Checkpoint, DayRow, Extent, Holding, OutboxRow, RequestRow, Settlement, Status, ThreadRow, TurnRow,
+};
 use behest::user::{Store, StoreError, Write};
 
 /// What the next commit does.
@@ -31,13 +33,21 @@ impl From<&DayRow> for DayKey {
     }
 }
 
+/// A row of a turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Builds up to November 2026 wrote none.
+    pub extent: Option<Extent>,
+    pub body: String,
+}
+
 /// All rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rows {
     pub requests: BTreeMap<u64, RequestRow>,
     pub days: BTreeMap<DayKey, DayRow>,
     pub threads: BTreeMap<String, ThreadRow>,
-    pub turns: BTreeMap<(String, u64, u64), String>,
+    pub turns: BTreeMap<(String, u64, u64), Piece>,
     pub overrides: Overrides,
     pub outbox: OutboxRow,
     pub alerts: BTreeMap<AlertKey, AlertRow>,
@@ -124,11 +134,11 @@ impl Store for Memory {
     }
 
     fn thread(&self, id: &str) -> Result<Option<ThreadRow>, StoreError> {
-        Ok(self.rows.threads.get(id).cloned())
+        Ok(self.rows.threads.get(id).map(|row| self.rows.newest(row)))
     }
 
     fn threads(&self, before: Option<(u64, &str)>, limit: u64) -> Result<Vec<ThreadRow>, StoreError> {
-        let mut rows: Vec<ThreadRow> = self.rows.threads.values().cloned().collect();
+        let mut rows: Vec<ThreadRow> = self.rows.threads.values().map(|row| self.rows.newest(row)).collect();
         rows.sort_by(|a, b| (b.last_message_at, &b.id).cmp(&(a.last_message_at, &a.id)));
         rows.retain(|row| before.is_none_or(|before| (row.last_message_at, row.id.as_str()) < before));
         rows.truncate(size(limit));
@@ -136,9 +146,8 @@ impl Store for Memory {
     }
 
     fn turns(&self, thread: &str) -> Result<Vec<TurnRow>, StoreError> {
-        let from = (thread.to_owned(), 0, 0);
-        let rows = self.rows.turns.range(from..).take_while(|((id, ..), _)| id == thread);
-        Ok(rows.map(|((_, turn, piece), body)| TurnRow { turn: *turn, piece: *piece, body: body.clone() }).collect())
+        let row = |((_, turn, piece), row): (&(String, u64, u64), &Piece)| TurnRow { turn: *turn, piece: *piece, body: row.body.clone() };
+        Ok(self.rows.turns_of(thread).map(row).collect())
     }
 
     fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
@@ -177,6 +186,16 @@ fn sums<'a>(rows: impl Iterator<Item = &'a RequestRow>, day: impl Fn(&RequestRow
 }
 
 impl Rows {
+    fn turns_of(&self, thread: &str) -> impl DoubleEndedIterator<Item = (&(String, u64, u64), &Piece)> {
+        self.turns.range((thread.to_owned(), 0, 0)..=(thread.to_owned(), u64::MAX, u64::MAX))
+    }
+
+    /// A thread as of its newest turn.
+    fn newest(&self, row: &ThreadRow) -> ThreadRow {
+        let newest = self.turns_of(&row.id).next_back();
+        newest.map_or_else(|| row.clone(), |((_, turn, _), piece)| row.clone().as_of(*turn, piece.extent))
+    }
+
     /// What `SQLite` would refuse is refused before anything is changed. (Batches here never write one key twice.)
     fn accepts(&self, write: &Write) -> Result<(), String> {
         bindable(write)?;
@@ -207,9 +226,9 @@ impl Rows {
             Write::PutDay(day) => drop(self.days.insert(DayKey::from(day), day.clone())),
             Write::PruneRequests { through } => self.requests.retain(|seq, _| seq > through),
             Write::PutThread(row) => drop(self.threads.insert(row.id.clone(), row.clone())),
-            Write::PutTurn { thread, turn, pieces } => {
+            Write::PutTurn { thread, turn, extent, pieces } => {
                 for (piece, body) in (0..).zip(pieces) {
-                    self.turns.insert((thread.clone(), *turn, piece), body.clone());
+                    self.turns.insert((thread.clone(), *turn, piece), Piece { extent: Some(*extent), body: body.clone() });
                 }
                 return pieces.len() as u64;
             }

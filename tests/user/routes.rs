@@ -4,7 +4,8 @@ use behest::error::{Code, Error};
 use behest::user::command::{
     Begin, Command, Ending, Finish, ListMessages, ListThreads, Outcome, PatchThread, ThreadFinish, ThreadId, ThreadView,
 };
-use behest::user::turn::MAX_PIECE_BYTES;
+use behest::user::store::Extent;
+use behest::user::turn::{MAX_PIECE_BYTES, messages};
 use behest::user::{MAX_THREAD_BYTES, Store, Write};
 
 use crate::words::{NOW, Object, assistant_says, begin, finish, raw, to_thread, turn, user_says};
@@ -47,6 +48,26 @@ fn threads_are_listed_newest_first_in_pages() {
     // A new message moves a thread to the front.
     object.say("again", "t00", &user_says("Hi again"), &assistant_says("Hello!"), NOW + 100);
     assert_eq!(list(&mut object, Some(1), None).unwrap(), (vec!["t00".to_owned()], true));
+}
+
+/// The turns of builds up to November 2026 do not say what their thread has come to: it stood in the thread's own row.
+#[test]
+fn a_thread_of_an_older_build_goes_on() {
+    let mut object = Object::new();
+    for (n, thread) in (0..).zip(["old", "other"]) {
+        object.say(thread, thread, &user_says("Hi"), &assistant_says("Hello!"), NOW + n * 1_000);
+    }
+    for piece in object.store.rows.turns.values_mut() {
+        piece.extent = None;
+    }
+    assert_eq!(list(&mut object, None, None).unwrap().0, ["other", "old"]);
+    object.say("again", "old", &user_says("More"), &assistant_says("Yes."), NOW + 5_000);
+    assert_eq!(list(&mut object, None, None).unwrap().0, ["old", "other"]);
+    let old = get(&mut object, "old").unwrap();
+    assert_eq!((old.messages_count, old.last_message_at, old.created_at), (4, (NOW + 5_000) / 1000, NOW / 1000));
+    let row = object.store.thread("old").unwrap().unwrap();
+    let bytes: usize = messages(&object.store, "old").unwrap().iter().map(|stored| stored.message.get().len()).sum();
+    assert_eq!((row.version, row.bytes), (2, bytes as u64));
 }
 
 #[test]
@@ -226,7 +247,7 @@ fn a_long_message_is_split_and_put_together_again() {
     let mut object = Object::new();
     let long = user_says(&"ß漢🦀".repeat(300_000));
     object.say("a", "t", &long, &assistant_says("Long."), NOW);
-    let pieces: Vec<usize> = object.store.rows.turns.values().map(String::len).collect();
+    let pieces: Vec<usize> = object.store.rows.turns.values().map(|piece| piece.body.len()).collect();
     assert!(pieces.len() == 3 && pieces.iter().all(|length| *length <= MAX_PIECE_BYTES), "{pieces:?}");
     let thread = Some(to_thread("t", &[raw(&user_says("And?"))]));
     let answer = object.begin(Begin { thread, ..begin("b") }, NOW).unwrap();
@@ -237,10 +258,10 @@ fn a_long_message_is_split_and_put_together_again() {
 fn a_thread_that_is_too_large_says_so() {
     let mut object = Object::new();
     object.say("a", "t", &user_says("Hi"), &assistant_says("Hello!"), NOW);
-    let mut row = object.store.thread("t").unwrap().unwrap();
-    for (bytes, fits) in [(MAX_THREAD_BYTES, true), (MAX_THREAD_BYTES + 1, false)] {
-        row.bytes = bytes;
-        object.store.commit(&[Write::PutThread(row.clone())]).unwrap();
+    let row = object.store.thread("t").unwrap().unwrap();
+    for (turn, bytes, fits) in [(2, MAX_THREAD_BYTES, true), (3, MAX_THREAD_BYTES + 1, false)] {
+        let extent = Extent { bytes, ..row.extent() };
+        object.store.commit(&[Write::PutTurn { thread: "t".to_owned(), turn, extent, pieces: vec!["[]".to_owned()] }]).unwrap();
         let thread = Some(to_thread("t", &[raw(&user_says("And?"))]));
         let answer = object.apply(Command::Begin(Begin { thread, ..begin(&format!("r{bytes}")) }), NOW);
         assert_eq!(answer.is_ok(), fits, "{bytes}");

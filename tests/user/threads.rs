@@ -137,6 +137,7 @@ fn put_thread(store: &mut Memory, stored: &[Box<RawValue>]) {
     let put = |(turn, messages): (u64, &&[StoredMessage])| Write::PutTurn {
         thread: "t".to_owned(),
         turn,
+        extent: row.extent(),
         pieces: vec![serde_json::to_string(messages).unwrap()],
     };
     let mut writes: Vec<Write> = (1..).zip(&turns).map(put).collect();

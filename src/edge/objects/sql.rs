@@ -40,6 +40,14 @@ impl Sql {
         schema.iter().try_for_each(|statement| self.database.exec(statement, None).map(drop).map_err(failed))
     }
 
+    /// Gives the tables of an older build what they lack: for each question that is answered with 0, its statements.
+    pub fn upgrade(&self, upgrades: &[(&str, &[&str])]) -> Rows<()> {
+        upgrades.iter().try_for_each(|(question, statements)| match self.number(question, &[])? {
+            Some(0) => self.prepare(statements),
+            _ => Ok(()),
+        })
+    }
+
     /// Rows written since the last call.
     pub fn take_rows(&mut self) -> u64 {
         std::mem::take(&mut self.rows)

@@ -48,6 +48,7 @@ impl UserStore {
         }
         if !self.prepared {
             self.sql.prepare(schema::SCHEMA)?;
+            self.sql.upgrade(schema::UPGRADES)?;
             if self.name.is_none() {
                 self.name = self.sql.first::<Kept>(schema::NAME, &[])?.map(|kept| kept.value);
             }
