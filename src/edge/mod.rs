@@ -30,6 +30,7 @@ mod reporting;
 mod settle;
 mod snapshots;
 mod source;
+mod start;
 mod threads;
 mod tiers;
 mod upstream;
