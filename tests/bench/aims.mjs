@@ -12,7 +12,13 @@ export const AIMS = {
   objectCalls: 2,
   rowsWritten: 3,
   kvReads: 0,
+  admissionsPerSecond: 1_000,
 };
+
+/** As below, for what is to be no less. */
+export function atLeast(value, aim, unit = "") {
+  return `≥ ${aim.toLocaleString("en-US")}${unit}: ${value >= aim ? "met" : "**missed**"}`;
+}
 
 /** "≤ 2.0 ×: met" or "≤ 2.0 ×: missed". */
 export function verdict(value, aim, unit = "") {

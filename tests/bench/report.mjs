@@ -2,7 +2,7 @@
 // Always holds: a ratio is the median of the rounds' own ratios, each taken from measurements that lie next to each other; a spread in
 // brackets is the quartiles.
 // Absent: any opinion that could fail a build.
-import { AIMS, verdict } from "./aims.mjs";
+import { AIMS, atLeast, verdict } from "./aims.mjs";
 import { mean, median, percentile } from "./numbers.mjs";
 
 const NAMES = { passthrough: "pass-through", unmetered: "gateway without objects", gateway: "gateway" };
@@ -21,6 +21,7 @@ export function markdown(results) {
     cpu(results.cpu, results.events.slopes),
     latency(results.firstByte),
     rate(results.rate),
+    admissions(results.admissions),
     billed(results.costs),
     size(results),
     method(results),
@@ -52,6 +53,10 @@ function latency(lists) {
 function rate(byWidth) {
   const widths = Object.keys(byWidth);
   return table(["requests/s", ...widths.map((width) => `${width} at once`)], KEYS.map((key) => [NAMES[key], ...widths.map((width) => spread(byWidth[width][key]))]));
+}
+
+function admissions(rates) {
+  return table(["", "a second", "aim"], [["requests that one user's object admits and settles", spread(rates), atLeast(median(rates), AIMS.admissionsPerSecond)]]);
 }
 
 function billed({ withoutThread, withThread }) {

@@ -8,6 +8,7 @@ import { cpus, tmpdir } from "node:os";
 import { gzipSync } from "node:zlib";
 import { at } from "../../scripts/project.mjs";
 import { duration, main, Problem, say, step } from "../../scripts/terminal.mjs";
+import { admissions } from "./admissions.mjs";
 import { coldStart } from "./cold.mjs";
 import { Clients } from "./load.mjs";
 import { costs, cpuPerEvent, cpuPerRequest, firstByte, METHOD, rate, warmUp } from "./measure.mjs";
@@ -62,6 +63,7 @@ async function bench(port) {
     for (const subject of subjects) subject.clients?.close();
     await stopAll(subjects);
   }
+  results.admissions = await step("admissions of one object", () => admissions(`http://127.0.0.1:${port}/v1`));
   results.cold = await step("cold start", coldStart);
   return results;
 }

@@ -87,6 +87,7 @@ function metered(kind, Built) {
 export const UserObject = metered("user", built.UserObject);
 export const ProjectObject = metered("project", built.ProjectObject);
 export const DirectoryObject = metered("directory", built.DirectoryObject);
+export const AddressObject = metered("address", built.AddressObject);
 
 export default {
   async fetch(request, env, ctx) {
