@@ -1,7 +1,7 @@
 // A fake provider that keeps books: what each request used, by the label that its last message is, and what that costs.
 // Always holds: usage is a function of the label, so that every request is another sum; prices are gpt-4o's in the catalogue.
 // Absent: the gateway. Nothing here knows what it counts.
-import { type Script, completion, DONE, event, FINISH, stream, usageChunk, words } from "./script.ts";
+import { type Script, chunk, completion, DONE, event, FINISH, stream, usageChunk, words } from "./script.ts";
 import { Upstream } from "./upstream.ts";
 
 /** Pico-dollars a token: plain, cached, output. */
@@ -21,6 +21,10 @@ export function add(sum: Sum, more: Sum): Sum {
   return { requests: sum.requests + more.requests, input: sum.input + more.input, output: sum.output + more.output, cached: sum.cached + more.cached, micro: sum.micro + more.micro };
 }
 
+/** A label that ends so is answered with so much text that a stream of it reports before its end. */
+export const LONG = "/long";
+const LONG_TEXT = Array.from({ length: 4 }, (_, n) => event(chunk({ content: String(n).repeat(700) })));
+
 /** What a request with this label uses. */
 export function used(label: string): Sum {
   let hash = 2_166_136_261;
@@ -31,7 +35,7 @@ export function used(label: string): Sum {
 }
 
 /** Micro-dollars, rounded half to even. */
-function micro(input: number, output: number, cached: number): number {
+export function micro(input: number, output: number, cached: number): number {
   const taken = BigInt(Math.min(cached, input));
   const pico = (BigInt(input) - taken) * PLAIN + taken * CACHED + BigInt(output) * OUTPUT;
   const [whole, rest] = [pico / 1_000_000n, pico % 1_000_000n];
@@ -55,7 +59,8 @@ export class Books {
     const { input, output, cached } = used(label);
     const usage = { prompt_tokens: input, completion_tokens: output, total_tokens: input + output, prompt_tokens_details: { cached_tokens: cached } };
     this.completed.push(label);
-    return body.stream ? stream([...words(`echo ${label}`), FINISH, event(usageChunk(usage)), DONE]) : completion(`echo ${label}`, { usage });
+    const text = [...words(`echo ${label}`), ...(label.endsWith(LONG) ? LONG_TEXT : [])];
+    return body.stream ? stream([...text, FINISH, event(usageChunk(usage)), DONE]) : completion(`echo ${label}`, { usage });
   }
 
   /** Of all that was completed, or of the labels that `which` takes. */

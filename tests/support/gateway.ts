@@ -30,6 +30,8 @@ export interface StartOptions {
   vars?: Record<string, string | number | undefined>;
   /** Without wrangler and its proxy, which hides a client's leaving from the Worker. */
   direct?: boolean;
+  /** A module of this folder that stands before the built Worker. Only without wrangler. */
+  entry?: string;
   /** How long to wait for it to be healthy, in ms. */
   healthMs?: number;
 }
@@ -49,7 +51,7 @@ export class Gateway {
     const logFile = join(scratch, "gateway.log");
     const port = await freePort();
     const vars = Object.fromEntries(Object.entries({ ...DEFAULT_VARS, ...options.vars }).filter(([, value]) => value !== undefined)) as Vars;
-    const command = options.direct ? direct(port, persist, vars) : wranglerDev(port, persist, scratch, vars);
+    const command = options.direct || options.entry ? direct(port, persist, vars, options.entry) : wranglerDev(port, persist, scratch, vars);
     const child = launch(command, scratch, logFile);
     const gateway = new Gateway(`http://127.0.0.1:${port}`, persist, logFile, child, scratch);
     try {
@@ -125,9 +127,10 @@ function wranglerDev(port: number, persist: string, scratch: string, vars: Vars)
   ];
 }
 
-function direct(port: number, persist: string, vars: Vars): string[] {
+function direct(port: number, persist: string, vars: Vars, name?: string): string[] {
   const texts = Object.fromEntries(Object.entries(vars).map(([name, value]) => [name, String(value)]));
-  return [fileURLToPath(new URL("direct.mjs", import.meta.url)), JSON.stringify({ root: projectRoot, port, persist, vars: texts })];
+  const entry = name && fileURLToPath(new URL(name, import.meta.url));
+  return [fileURLToPath(new URL("direct.mjs", import.meta.url)), JSON.stringify({ root: projectRoot, port, persist, vars: texts, entry })];
 }
 
 function launch(command: string[], scratch: string, logFile: string): ChildProcess {
