@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes src/catalog/models.tsv: limits, capabilities and prices of the models behind the providers we serve.
+"""Makes src/catalog/models.tsv: limits, capabilities, prices and last days of the models behind the providers we serve.
 
 The facts come from one public table, the one in the PyPI package `litellm` (MIT), pinned by version and by digest.
 Always holds: the same table makes the same bytes; rows are sorted by id, then provider, in plain ASCII; a price that is
@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -76,7 +77,7 @@ PRICES = [
 LONG_PRICES = PRICES[:4]
 COLUMNS = (
     "id provider mode flags context_window max_output input cached_input cache_write output audio_input audio_output "
-    "long_above long_input long_cached_input long_cache_write long_output"
+    "long_above long_input long_cached_input long_cache_write long_output retired"
 ).split()
 
 # Our own: the demo provider is not in any table. Its limits are those of an unknown model, and it costs nothing.
@@ -163,7 +164,7 @@ def row_of(model: str, provider: str, entry: dict) -> list[str] | None:
         sys.exit(f"{model}: reasoning has a price of its own, which needs a column")
     if entry["mode"] == "embedding":
         output = prices[3] = ""
-    row = [model, provider, MODES[entry["mode"]], flags(entry), window, output, *prices, *long_context(model, entry)]
+    row = [model, provider, MODES[entry["mode"]], flags(entry), window, output, *prices, *long_context(model, entry), retired(entry)]
     if any(not re.fullmatch(r"[!-~]*", cell) for cell in row) or not model or model.startswith("#"):
         sys.exit(f"{model}: not plain ASCII")
     return row
@@ -205,6 +206,12 @@ def long_context(model: str, entry: dict) -> list[str]:
     if len(above) > 1:
         print(f"{model}: long-context prices above {above}k, the lowest is kept", file=sys.stderr)
     return [str(above[0] * 1000), *(price(entry, f"{name}_above_{above[0]}k_tokens") for name in LONG_PRICES)]
+
+
+def retired(entry: dict) -> str:
+    """The day on which the provider stops serving it, as days since 1970."""
+    day = entry.get("deprecation_date")
+    return "" if day is None else str((date.fromisoformat(day) - date(1970, 1, 1)).days)
 
 
 def render(lines: list[list[str]]) -> str:

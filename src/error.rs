@@ -42,6 +42,8 @@ pub enum Code {
     UpstreamError,
     /// 503: the project has no provider for this.
     ProviderNotConfigured,
+    /// 501: nothing in the project can do this; the message says how to enable it.
+    NotSupported,
     /// 504: the provider did not answer in time.
     UpstreamTimeout,
     /// 500: our fault; opaque to the client, logged by the edge.
@@ -68,6 +70,7 @@ impl Code {
             Self::ContentBlocked => (451, "content_blocked", "invalid_request_error"),
             Self::UpstreamError => (502, "upstream_error", "api_error"),
             Self::ProviderNotConfigured => (503, "provider_not_configured", "api_error"),
+            Self::NotSupported => (501, "not_supported", "api_error"),
             Self::UpstreamTimeout => (504, "upstream_timeout", "api_error"),
             Self::ServerError => (500, "server_error", "api_error"),
         }
@@ -221,8 +224,9 @@ impl Error {
             headers.push(("retry-after", ms.div_ceil(1000).max(1).to_string()));
             headers.push(("retry-after-ms", ms.to_string()));
         }
-        // The OpenAI SDKs would retry these: a spent budget does not come back within a retry, and a conflict is final.
-        if matches!(self.0.code, Code::QuotaExceeded | Code::Conflict) {
+        // The OpenAI SDKs would retry these: a spent budget does not come back within a retry, a conflict is final, and what
+        // nobody in the project can do stays so.
+        if matches!(self.0.code, Code::QuotaExceeded | Code::Conflict | Code::NotSupported) {
             headers.push(("x-should-retry", "false".to_owned()));
         }
         headers

@@ -32,6 +32,7 @@ pub mod meter;
 pub mod price;
 pub mod project;
 pub mod provider;
+pub mod question;
 pub mod rollup;
 pub mod route;
 pub mod secrets;

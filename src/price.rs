@@ -9,7 +9,7 @@ use core::fmt::{self, Write};
 use serde::{Deserialize, Serialize};
 
 use crate::api::usage::TokenUsage;
-use crate::catalog::{Model, Prices};
+use crate::catalog::{LongContext, Model, Prices};
 
 /// Pico-dollars in a micro-dollar.
 const PICO: u128 = 1_000_000;
@@ -48,6 +48,16 @@ impl Rates {
     pub fn flat(prices: Prices) -> Option<Self> {
         prices.input.or(prices.output)?;
         Some(Self { ordinary: Tariff::of(prices), long: None })
+    }
+
+    /// The prices, each of them known.
+    pub fn prices(&self) -> Prices {
+        self.ordinary.prices()
+    }
+
+    /// The prices of a request with a long input, where they differ.
+    pub fn long(&self) -> Option<LongContext> {
+        self.long.as_ref().map(|(above, tariff)| LongContext { above: *above, prices: tariff.prices() })
     }
 
     /// The charge for a usage, in micro-dollars. Reasoning is output and costs what output costs.
@@ -100,6 +110,11 @@ impl Tariff {
             audio_input: prices.audio_input.unwrap_or(input),
             audio_output: prices.audio_output.unwrap_or(output),
         }
+    }
+
+    fn prices(&self) -> Prices {
+        let [input, cached_input, cache_write, output, audio_input, audio_output] = self.numbers().map(Some);
+        Prices { input, cached_input, cache_write, output, audio_input, audio_output }
     }
 
     fn most_input(&self) -> u64 {

@@ -119,7 +119,7 @@ impl<'a> ChatRequest<'a> {
 }
 
 /// The body as a JSON object, or a 400 that says what else it is.
-fn object(body: &[u8]) -> Result<RawObject<'_>> {
+pub(super) fn object(body: &[u8]) -> Result<RawObject<'_>> {
     let text = core::str::from_utf8(body)
         .map_err(|error| Error::new(Code::Validation, format!("The body is not valid UTF-8 (byte {}).", error.valid_up_to() + 1)))?;
     json::check_depth(text)?;
@@ -128,7 +128,7 @@ fn object(body: &[u8]) -> Result<RawObject<'_>> {
     })
 }
 
-fn model(object: &RawObject<'_>) -> Result<Option<String>> {
+pub(super) fn model(object: &RawObject<'_>) -> Result<Option<String>> {
     let name = text(object, "model")?.filter(|name| !matches!(name.as_str(), "" | "default" | "auto"));
     if name.as_ref().is_some_and(|name| name.len() > MAX_MODEL_NAME || name.chars().any(char::is_control)) {
         return Err(Error::invalid("model", format!("model must be at most {MAX_MODEL_NAME} bytes, without control characters.")));
@@ -177,14 +177,14 @@ fn boolean(value: Option<&RawValue>, name: &str) -> Result<Option<bool>> {
     }
 }
 
-fn text(object: &RawObject<'_>, name: &str) -> Result<Option<String>> {
+pub(super) fn text(object: &RawObject<'_>, name: &str) -> Result<Option<String>> {
     let Some(value) = present(object.get(name)) else { return Ok(None) };
     let text = json::text(value).ok_or_else(|| Error::invalid(name, format!("{name} must be a string.")))?;
     Ok(Some(text.into_owned()))
 }
 
 /// A whole number of at least 1. `100.0` and `1e2` are whole numbers too.
-fn count(object: &RawObject<'_>, name: &str) -> Result<Option<u64>> {
+pub(super) fn count(object: &RawObject<'_>, name: &str) -> Result<Option<u64>> {
     let Some(value) = present(object.get(name)) else { return Ok(None) };
     match whole(value.get()) {
         Some(0) | None => Err(Error::invalid(name, format!("{name} must be a whole number of at least 1."))),

@@ -2,10 +2,12 @@
 
 pub mod chat;
 pub mod csv;
+pub mod embeddings;
 pub mod estimate;
 pub mod limits;
 pub mod message;
 pub mod models;
+pub mod moderations;
 pub mod parameter;
 pub mod parameters;
 pub mod project_usage;
@@ -14,4 +16,5 @@ pub mod report;
 pub mod requests;
 pub mod tool;
 pub mod usage;
+pub mod vector;
 pub mod window;

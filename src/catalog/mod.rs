@@ -38,6 +38,9 @@ pub struct Model {
     pub prices: Prices,
     /// What tokens cost when the input is long, where that differs.
     pub long: Option<LongContext>,
+    /// The day on which the provider stops serving it, as days since 1970, where one is announced. For lists: what is asked for
+    /// all the same is the provider's to refuse.
+    pub retired: Option<u64>,
 }
 
 /// The kind of request a model answers.
@@ -162,6 +165,11 @@ pub fn find(provider_kind: &str, model: &str) -> Option<Model> {
         name = name.split_once('/')?.1;
     }
     None
+}
+
+/// All models of a provider, by id.
+pub fn all(provider: &str) -> impl Iterator<Item = Model> {
+    table::of(provider)
 }
 
 /// What to plan a request with: (context window, most output), in tokens, never 0. What is unknown has the defaults above.

@@ -15,6 +15,12 @@ pub(super) fn find(id: &str, provider: Option<&str>) -> Option<Model> {
     rows.take_while(|line| id_of(line) == id).filter_map(row).find(wanted)
 }
 
+/// All rows of this provider, by id.
+pub(super) fn of(provider: &str) -> impl Iterator<Item = Model> {
+    let of_it = move |line: &&str| line.split('\t').nth(1) == Some(provider);
+    TEXT.lines().filter(of_it).filter_map(row)
+}
+
 /// Where the first line begins whose id is not less than this one. `None` only if the text were not what it always is.
 fn lower_bound(id: &str) -> Option<usize> {
     let (mut low, mut high) = (0, TEXT.len());
@@ -55,7 +61,7 @@ pub(super) fn row(line: &'static str) -> Option<Model> {
     let above = number();
     let long = [number(), number(), number(), number()];
     let long = above.map(|above| LongContext { above, prices: text_prices(long) });
-    Some(Model { id, provider, mode, capabilities, context_window, max_output, prices, long })
+    Some(Model { id, provider, mode, capabilities, context_window, max_output, prices, long, retired: number() })
 }
 
 fn text_prices([input, cached_input, cache_write, output]: [Option<u64>; 4]) -> Prices {

@@ -3,7 +3,7 @@
 use super::*;
 
 const COLUMNS: &str = "# id provider mode flags context_window max_output input cached_input cache_write output audio_input \
-    audio_output long_above long_input long_cached_input long_cache_write long_output";
+    audio_output long_above long_input long_cached_input long_cache_write long_output retired";
 
 fn lines() -> impl Iterator<Item = &'static str> {
     table::TEXT.lines().skip_while(|line| line.starts_with('#'))
@@ -41,6 +41,7 @@ fn rendered(model: &Model) -> Vec<String> {
     cells.extend(text(model.prices));
     cells.extend([model.prices.audio_input, model.prices.audio_output, model.long.map(|long| long.above)]);
     cells.extend(text(model.long.map(|long| long.prices).unwrap_or_default()));
+    cells.push(model.retired);
     cells.into_iter().map(|cell| cell.map_or_else(String::new, |number| number.to_string())).collect()
 }
 
@@ -137,6 +138,22 @@ fn an_unknown_model_has_the_defaults() {
         let (window, output) = limits(model.provider, model.id);
         assert!(output > 0 && output <= window / 2, "{}", model.id);
     }
+}
+
+#[test]
+fn all_models_of_a_provider_are_listed_once() {
+    let all: Vec<_> = all("anthropic").collect();
+    assert!(all.len() > 15 && all.iter().all(|model| model.provider == "anthropic"));
+    assert!(all.is_sorted_by(|a, b| a.id < b.id));
+    assert_eq!(super::all("demo").map(|model| model.id).collect::<Vec<_>>(), ["demo-1"]);
+    assert_eq!(super::all("").count() + super::all("provider").count(), 0);
+}
+
+/// 2026-10-23, as OpenAI announced it; and no day where none is announced.
+#[test]
+fn last_days_are_read() {
+    assert_eq!(find("openai", "gpt-4-0613").unwrap().retired, Some(20_749));
+    assert_eq!(find("openai", "gpt-4o").unwrap().retired, None);
 }
 
 #[test]

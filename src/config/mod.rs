@@ -6,6 +6,7 @@
 pub mod limits;
 pub mod model;
 pub mod number;
+pub mod offer;
 pub mod overrides;
 pub mod patch;
 pub mod price;

@@ -19,13 +19,17 @@ use crate::edge::pump::WHOLE_MS;
 use crate::edge::reporting::Reporting;
 use crate::edge::settle::{Ticket, Turn};
 use crate::error::{Error, Result};
+use crate::price::Rates;
 use crate::provider::{Extras, Kind, Target};
+use crate::question::Question;
 use crate::user::command::{Begin, BeginThread, Begun, Estimate};
 use crate::user::store::KeySource;
 use crate::user::{Command, Outcome};
 
 /// A reservation outlives the longest answer by this, in ms, before the alarm settles it.
 const RESERVATION_SLACK_MS: u64 = 60_000;
+/// The path of a chat in the table of routes.
+const CHAT: &str = "/v1/chat/completions";
 /// What the ledger calls the model of a request that names none.
 const DEFAULT_MODEL: &str = "default";
 
@@ -80,23 +84,8 @@ impl Admission<'_> {
         let rates = price::rates(settings, resolved)?;
         facts.extend(rates.is_none().then(|| ("x-behest-warning", price::UNPRICED.to_owned())));
         let thread = thread.map(|id| BeginThread { id, messages: messages(chat), window_tokens: self.window(&estimate, target) });
-        let command = Begin {
-            request_id: self.inbound.request_id.clone(),
-            session_id: session,
-            thread,
-            model: chat.model.as_deref().unwrap_or(DEFAULT_MODEL).to_owned(),
-            model_served: resolved.served_model().to_owned(),
-            provider: target.provider.clone(),
-            key_source: if target.kind == Kind::Demo { KeySource::Platform } else { KeySource::Byok },
-            rates,
-            limits: self.caller.limits(),
-            estimate,
-            project: self.caller.terms(),
-            stream: chat.stream,
-            thresholds: self.caller.thresholds().to_vec(),
-            ttl_ms: WHOLE_MS + RESERVATION_SLACK_MS,
-            roll_up_ms: self.deployment.roll_up_ms,
-        };
+        let asked = self.command(session, chat.model.as_deref(), target, resolved, rates, estimate);
+        let command = Begin { thread, stream: chat.stream, ..asked };
         let limits = command.limits;
         let thread_id = command.thread.as_ref().map(|thread| thread.id.clone());
         let Some(begun) = self.admit(command, facts).await? else { return Ok(None) };
@@ -107,6 +96,61 @@ impl Admission<'_> {
         ticket.turn = thread_id.zip(begun.base).map(|(id, base)| Turn { id, base, messages: messages(chat) });
         let reporting = chat.stream.then(|| Reporting::of(&ticket, &begun.reservation, limits));
         Ok(Some(Started { ticket, extras, reporting }))
+    }
+
+    /// The same for a question: no thread, no stream, no output, and only what the question itself counts.
+    ///
+    /// # Errors
+    /// The refusal, as the client is told.
+    pub async fn begin_question(
+        &self,
+        question: &dyn Question,
+        target: &Target,
+        resolved: &Resolved<'_>,
+        session: String,
+        facts: &mut Facts,
+    ) -> Result<Option<Ticket>> {
+        let tokens = question.tokens();
+        let mut ticket = Ticket { route: question.route(), ..self.ticket(target, tokens) };
+        if self.deployment.unmetered {
+            return Ok(Some(ticket));
+        }
+        let rates = question.rates(&self.caller.project.snapshot.settings, resolved)?;
+        facts.extend(rates.is_none().then(|| ("x-behest-warning", price::UNPRICED.to_owned())));
+        let estimate = Estimate { input: tokens, output: Some(0), output_default: 0, choices: 1 };
+        let command = self.command(session, question.model(), target, resolved, rates, estimate);
+        let Some(begun) = self.admit(command, facts).await? else { return Ok(None) };
+        ticket.seq = Some(begun.reservation.seq);
+        Ok(Some(ticket))
+    }
+
+    /// What the user's object is asked, of a request that has no thread and no stream.
+    fn command(
+        &self,
+        session_id: String,
+        asked: Option<&str>,
+        target: &Target,
+        resolved: &Resolved<'_>,
+        rates: Option<Rates>,
+        estimate: Estimate,
+    ) -> Begin {
+        Begin {
+            request_id: self.inbound.request_id.clone(),
+            session_id,
+            thread: None,
+            model: asked.unwrap_or(DEFAULT_MODEL).to_owned(),
+            model_served: resolved.served_model().to_owned(),
+            provider: target.provider.clone(),
+            key_source: if target.kind == Kind::Demo { KeySource::Platform } else { KeySource::Byok },
+            rates,
+            limits: self.caller.limits(),
+            estimate,
+            project: self.caller.terms(),
+            stream: false,
+            thresholds: self.caller.thresholds().to_vec(),
+            ttl_ms: WHOLE_MS + RESERVATION_SLACK_MS,
+            roll_up_ms: self.deployment.roll_up_ms,
+        }
     }
 
     async fn admit(&self, command: Begin, facts: &mut Facts) -> Result<Option<Begun>> {
@@ -133,6 +177,7 @@ impl Admission<'_> {
             project_id: self.caller.project_id().to_owned(),
             uid: self.caller.uid().to_owned(),
             request_id: self.inbound.request_id.clone(),
+            route: CHAT,
             provider: target.provider.clone(),
             model: target.model.clone(),
             seq: None,

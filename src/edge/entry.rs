@@ -13,7 +13,7 @@ use crate::edge::answer::{Answer, Body, Facts};
 use crate::edge::caller::Caller;
 use crate::edge::deployment::{self, Deployment};
 use crate::edge::inbound::Inbound;
-use crate::edge::{address, admin, chat, clock, log, mint, models, objects, random, threads, usage};
+use crate::edge::{address, admin, chat, clock, log, mint, models, objects, question, random, threads, usage};
 use crate::error::{Error, Result};
 use crate::route::{self, Door, Match, Route};
 use crate::user::{Command, Outcome};
@@ -76,6 +76,8 @@ async fn user(
 ) -> Result<Answer> {
     let result = match route {
         Route::Chat => chat::serve(inbound, context, deployment, caller, facts).await,
+        Route::Embeddings => question::embeddings(inbound, context, deployment, caller, facts).await,
+        Route::Moderations => question::moderations(inbound, context, deployment, caller, facts).await,
         Route::Models => Ok(models::list(caller)),
         Route::Model { id } => models::one(caller, &id),
         Route::Usage | Route::Billing | Route::Limits => usage::serve(inbound, caller, &route).await,

@@ -3,8 +3,6 @@
 //! Always holds: every end is settled once: here before a status is committed, by the pump after it. A failure before
 //! the first frame is a real status. Absent on purpose: admission (`chat`), and what an answer means (`provider`).
 
-use std::future::Future;
-
 use web_sys::AbortController;
 
 use crate::api::chat::ChatRequest;
@@ -12,7 +10,7 @@ use crate::config::number::Count;
 use crate::config::settings::Routing;
 use crate::edge::answer::Answer;
 use crate::edge::gone::Gone;
-use crate::edge::pump::{Deadlines, Pump, WHOLE_MS, client_closed};
+use crate::edge::pump::{Deadlines, Pump, WHOLE_MS};
 use crate::edge::reporting::Reporting;
 use crate::edge::settle::{Ended, Settling};
 use crate::edge::source::{Source, Unread};
@@ -24,10 +22,6 @@ use crate::user::command::Ending;
 
 /// The largest answer that is read whole.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
-/// The largest error body of a provider that is read.
-const MAX_FAILURE: usize = 64 * 1024;
-/// How long the words of a failure are waited for; its status is known already.
-const FAILURE_WORDS_MS: u64 = 2_000;
 
 /// An admitted request on its way to a provider.
 pub struct Exchange<'a> {
@@ -64,7 +58,7 @@ impl Exchange<'_> {
 
     async fn stream(mut self, settling: Settling) -> Result<Answer> {
         let silence_ms = self.routing.silence_ms();
-        let source = match self.in_time(silence_ms, self.open()).await {
+        let source = match self.gone.in_time(silence_ms, self.open()).await {
             Ok(source) => source,
             Err(error) => return self.failed(settling, error).await,
         };
@@ -83,7 +77,7 @@ impl Exchange<'_> {
     /// An answer that is not streamed begins only when it is complete: it may take the whole time unless the owner set one.
     async fn whole(self, settling: Settling) -> Result<Answer> {
         let patience = self.routing.timeout_ms.map_or(WHOLE_MS, Count::get);
-        let body = self.in_time(patience, async { self.open().await?.read_to_end(MAX_ANSWER).await.map_err(unread) }).await;
+        let body = self.gone.in_time(patience, async { self.open().await?.read_to_end(MAX_ANSWER).await.map_err(unread) }).await;
         let first_ms = Some(clock::now_ms());
         let reply =
             match body.as_deref().map_err(Clone::clone).and_then(|body| self.dialect.response(body, self.chat, self.target, self.extras)) {
@@ -101,15 +95,6 @@ impl Exchange<'_> {
         Ok(Answer::json_text(200, reply.body.into_owned()))
     }
 
-    /// The work's result, unless it takes longer than `ms` or the client is gone.
-    async fn in_time<T>(&self, ms: u64, work: impl Future<Output = Result<T>>) -> Result<T> {
-        match self.gone.unless(clock::within(ms, work)).await {
-            None => Err(client_closed()),
-            Some(None) => Err(upstream::timed_out(ms)),
-            Some(Some(result)) => result,
-        }
-    }
-
     /// The answer's body, if its status is 200.
     async fn open(&self) -> Result<Source> {
         match self.dialect.request(self.chat, self.target, self.extras)? {
@@ -124,15 +109,12 @@ impl Exchange<'_> {
         let status = received.status();
         if status != 200 {
             let retry_after_ms = received.retry_after_ms();
-            // A failure whose words do not arrive is still that failure.
-            let wait = FAILURE_WORDS_MS.min(self.routing.silence_ms() / 2);
-            let mut source = received.into_source();
-            let words = clock::within(wait, source.read_to_end(MAX_FAILURE)).await.and_then(Result::ok).unwrap_or_default();
+            let words = received.words(self.routing.silence_ms()).await;
             return Err(self.dialect.failure(status, retry_after_ms, &words, self.target));
         }
         if self.chat.stream && received.is_document() {
             // A whole answer where a stream was asked for is most often an error in disguise, which the dialect can read.
-            let body = received.into_source().read_to_end(MAX_FAILURE).await.map_err(unread)?;
+            let body = received.into_source().read_to_end(upstream::MAX_FAILURE).await.map_err(unread)?;
             let not_a_stream = Error::new(Code::UpstreamError, "The provider did not stream its answer.");
             return Err(self.dialect.response(&body, self.chat, self.target, self.extras).err().unwrap_or(not_a_stream));
         }
@@ -150,7 +132,8 @@ impl Exchange<'_> {
     }
 }
 
-fn unread(end: Unread) -> Error {
+/// What a client is told of an answer that could not be read.
+pub fn unread(end: Unread) -> Error {
     match end {
         Unread::Broken => Error::new(Code::UpstreamError, "The connection to the provider broke."),
         Unread::TooLarge => Error::new(Code::UpstreamError, "The provider's answer is too large."),

@@ -25,6 +25,7 @@ mod mint;
 mod models;
 mod objects;
 mod pump;
+mod question;
 mod random;
 mod reporting;
 mod settle;

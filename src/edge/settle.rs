@@ -1,4 +1,4 @@
-//! The end of a chat request: its tokens are settled, its turn is stored, its line is logged. Once.
+//! The end of a request to a provider: its tokens are settled, its turn is stored, its line is logged. Once.
 //!
 //! Always holds: the work runs in `waitUntil`, so it outlives the client; whoever needs to know that the turn is
 //! stored waits for its result.
@@ -52,6 +52,8 @@ pub struct Ticket {
     pub uid: String,
     /// The request.
     pub request_id: String,
+    /// The route's path in the table, for the log.
+    pub route: &'static str,
     /// The provider's name.
     pub provider: String,
     /// The model asked.
@@ -128,7 +130,7 @@ impl Ticket {
         log::Line {
             request_id: &self.request_id,
             method: "POST",
-            route: "/v1/chat/completions",
+            route: self.route,
             status: ended.error.as_ref().map_or(200, Error::status),
             project: Some(&self.project_id),
             provider: Some(&self.provider),

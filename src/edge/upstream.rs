@@ -14,6 +14,11 @@ use crate::egress;
 use crate::error::{Code, Error, Result};
 use crate::provider::Outbound;
 
+/// The largest error body of a provider that is read.
+pub const MAX_FAILURE: usize = 64 * 1024;
+/// How long the words of a failure are waited for; its status is known already.
+const FAILURE_WORDS_MS: u64 = 2_000;
+
 /// The head of a provider's answer; its body is unread.
 pub struct Received(Response);
 
@@ -39,6 +44,14 @@ impl Received {
     pub fn into_source(self) -> Source {
         let length = self.header("content-length").and_then(|length| length.parse().ok());
         Source::answer(self.0, length)
+    }
+
+    /// What a failure says, as far as it comes soon; `patience_ms` is how long an answer may take. A failure whose words do not
+    /// arrive is still that failure.
+    pub async fn words(self, patience_ms: u64) -> Vec<u8> {
+        let mut source = self.into_source();
+        let read = clock::within(FAILURE_WORDS_MS.min(patience_ms / 2), source.read_to_end(MAX_FAILURE)).await;
+        read.and_then(Result::ok).unwrap_or_default()
     }
 
     fn header(&self, name: &str) -> Option<String> {

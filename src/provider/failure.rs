@@ -166,10 +166,15 @@ pub(super) fn from_event(data: &[u8], scrub: &Scrub) -> Error {
 
 /// The error for an answer with status 200 that is no answer.
 pub(super) fn from_answer(body: &[u8], scrub: &Scrub) -> Error {
+    from_other_answer("a chat completion", body, scrub)
+}
+
+/// The same where something else was asked.
+pub(super) fn from_other_answer(asked: &str, body: &[u8], scrub: &Scrub) -> Error {
     let message = match Said::read(body).message {
         Some(said) => format!("The provider answered with an error: {}", scrub.clean(&said)),
         None if body.trim_ascii().is_empty() => "The provider's answer was empty.".to_owned(),
-        None => "The provider's answer was not a chat completion.".to_owned(),
+        None => format!("The provider's answer was not {asked}."),
     };
     Error::new(Code::UpstreamError, message)
 }

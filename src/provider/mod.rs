@@ -7,6 +7,7 @@
 mod anthropic;
 mod conversation;
 pub mod demo;
+mod document;
 mod failure;
 pub mod field;
 pub mod gemini;
@@ -26,6 +27,7 @@ use crate::api::usage::TokenUsage;
 use crate::error::{Error, Result};
 use crate::sse::Event;
 
+pub use document::{Document, Embeddings, Moderations};
 pub use private::Private;
 pub use target::{Call, Outbound, Secret, Target};
 
@@ -120,6 +122,16 @@ pub trait Dialect: Sync {
 
     /// The state machine for one streamed answer.
     fn stream(&self, chat: &ChatRequest<'_>, target: &Target, extras: &Extras) -> Box<dyn Translate>;
+
+    /// Its embeddings, if it has any.
+    fn embeddings(&self) -> Option<&dyn Embeddings> {
+        None
+    }
+
+    /// Its moderations, if it has any.
+    fn moderations(&self) -> Option<&dyn Moderations> {
+        None
+    }
 }
 
 /// A whole answer.

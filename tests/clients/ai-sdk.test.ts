@@ -1,11 +1,12 @@
 // The AI SDK (`ai` with `@ai-sdk/openai-compatible`), unmodified: streamText with a tool, an object by schema, and its errors.
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
-import { APICallError, generateText, Output, stepCountIs, streamText, tool } from "ai";
+import { APICallError, embed, embedMany, generateText, Output, stepCountIs, streamText, tool } from "ai";
 import { beforeAll, expect, it } from "vitest";
 import { z } from "zod";
 import { CITY, model, VERDICT } from "../support/model.ts";
 import { Project } from "../support/project.ts";
 import { Upstream } from "../support/upstream.ts";
+import { vectorOf } from "../support/vectors.ts";
 
 let project: Project;
 let upstream: Upstream;
@@ -72,4 +73,14 @@ it("a stream that a budget stopped ends for its length, with its usage and no er
   expect(text).toMatch(/^(more )+$/);
   expect(await result.finishReason).toBe("length");
   expect((await result.usage).outputTokens).toBe(Math.ceil(text.length / 4));
+});
+
+it("embed and embedMany give the provider's vectors", async () => {
+  const model = provider(await project.token()).embeddingModel("text-embedding-3-small");
+  const bits = (vector: ArrayLike<number>) => [...new Uint32Array(Float32Array.from(vector).buffer)];
+  const one = await embed({ model, value: "sunny" });
+  expect(bits(one.embedding)).toEqual(bits(vectorOf("sunny")));
+  expect(one.usage.tokens).toBe(7);
+  const { embeddings } = await embedMany({ model, values: ["a", "bb"] });
+  expect(embeddings.map(bits)).toEqual(["a", "bb"].map((text) => bits(vectorOf(text))));
 });

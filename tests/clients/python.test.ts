@@ -9,6 +9,7 @@ import { beforeAll, expect, it } from "vitest";
 import { model } from "../support/model.ts";
 import { Project } from "../support/project.ts";
 import { Upstream } from "../support/upstream.ts";
+import { base64Of, vectorOf } from "../support/vectors.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const python = process.env.BEHEST_PYTHON ?? join(process.env.BEHEST_VENV ?? join(root, ".tools", "venv"), "bin", "python");
@@ -22,6 +23,7 @@ beforeAll(async () => {
   scene = {
     short_key: short.key, short_token: await short.token("python"),
     base: main.base, key: main.key, tight_key: tight.key, poor_key: poor.key,
+    vectors: ["one", "zwei"].map((text) => base64Of(vectorOf(text))),
     token: await main.token("python"), tight_token: await tight.token("python"), poor_token: await poor.token("python"),
   };
 });

@@ -1,13 +1,16 @@
 // A fake model with just enough wit for real client libraries: it answers in text, calls the first tool it is given, fills a JSON
-// schema, counts images, and fails when told to. Streamed or whole, as asked.
+// schema, counts images, and fails when told to. Streamed or whole, as asked. Embeddings and moderations are vectors.ts's.
 // Always holds: the answer is a function of the request; no state, no clock beyond the pauses a prompt asks for.
 import { chunk, DONE, event, FINISH, json, type Script, stream, USAGE, usageChunk, words } from "./script.ts";
 import type { Exchange } from "./upstream.ts";
+import { vectors } from "./vectors.ts";
 
 export const CITY = { city: "Oslo" };
 export const VERDICT = { answer: "forty-two", count: 42 };
 
-export function model({ body }: Exchange): Script {
+export function model(exchange: Exchange): Script {
+  const { path, body } = exchange;
+  if (!path.endsWith("/chat/completions")) return vectors(exchange);
   const last = body.messages.at(-1);
   const prompt = typeof last.content === "string" ? last.content : "";
   const status = /^fail (\d+)/.exec(prompt)?.[1];

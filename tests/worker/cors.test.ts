@@ -24,7 +24,10 @@ describe("a page's request", () => {
     ["a streamed chat", "POST", "/v1/chat/completions", { ...chat, stream: true }, 200],
     ["a chat that is wrong", "POST", "/v1/chat/completions", { model: 1 }, 400],
     ["a chat that is no JSON", "POST", "/v1/chat/completions", "{", 400],
+    ["embeddings that are wrong", "POST", "/v1/embeddings", { model: "m" }, 400],
+    ["moderations that nobody gives", "POST", "/v1/moderations", { input: "x" }, 501],
     ["the models", "GET", "/v1/models", undefined, 200],
+    ["an unknown model", "GET", "/v1/models/org/m%0A", undefined, 404],
     ["the threads", "GET", "/v1/threads", undefined, 200],
     ["an unknown thread", "GET", "/v1/threads/none", undefined, 404],
     ["an unknown route", "GET", "/v1/nope", undefined, 404],
@@ -109,7 +112,7 @@ describe("a preflight", () => {
   const STAINLESS = "authorization,content-type,x-stainless-arch,x-stainless-lang,x-stainless-os,x-stainless-package-version,x-stainless-retry-count,x-stainless-runtime,x-stainless-runtime-version,x-stainless-timeout,x-thread-id,x-anything-new";
   const preflight = (path: string, headers: Record<string, string>) => call(`${user.base}${path}`, { method: "OPTIONS", headers });
 
-  it.each(["/v1/chat/completions", "/v1/v1/chat/completions", "/v1/threads/abc", "/v1/models", "/v1/usage", "/v1/nope"])("of %s is answered before anyone is known", async (path) => {
+  it.each(["/v1/chat/completions", "/v1/v1/chat/completions", "/v1/embeddings", "/v1/v1/embeddings", "/v1/moderations", "/v1/models/org/m", "/v1/threads/abc", "/v1/models", "/v1/usage", "/v1/nope"])("of %s is answered before anyone is known", async (path) => {
     const answer = await preflight(path, { origin: "https://anyone.example", "access-control-request-method": "POST", "access-control-request-headers": STAINLESS });
     expect(answer.status).toBe(204);
     expect(answer.text).toBe("");

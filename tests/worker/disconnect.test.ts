@@ -26,6 +26,8 @@ interface Case {
   on: "wrangler" | "direct";
   /** Bytes of text that must be billed. */
   generated: boolean;
+  /** What is asked for, if not a chat. */
+  path?: string;
 }
 
 const CASES: Case[] = [
@@ -36,6 +38,7 @@ const CASES: Case[] = [
   { name: "resets before the first event of a stream", script: mute, stream: true, how: "reset", on: "direct", generated: false },
   { name: "resets before the headers of a stream", script: noAnswer, stream: true, how: "reset", on: "direct", generated: false },
   { name: "resets while a call that does not stream waits", script: noAnswer, stream: false, how: "reset", on: "direct", generated: false },
+  { name: "resets while embeddings are awaited", script: noAnswer, stream: false, how: "reset", on: "direct", generated: false, path: "/v1/embeddings" },
 ];
 
 let upstream: Upstream;
@@ -60,12 +63,12 @@ async function left(user: User): Promise<number> {
 }
 
 describe("a client that", () => {
-  it.each(CASES)("$name ($on): upstream let go within 1 s, only what was used is billed", async ({ script, stream, how, on, generated }) => {
+  it.each(CASES)("$name ($on): upstream let go within 1 s, only what was used is billed", async ({ script, stream, how, on, generated, path }) => {
     const user = await projects[on].user(`leaver-${crypto.randomUUID()}`);
     const before = await left(user);
     upstream.answer(script);
     const asked = upstream.journal.length;
-    const client = await RawClient.post(`${user.base}/v1/chat/completions`, user.token, ask(stream));
+    const client = await RawClient.post(`${user.base}${path ?? "/v1/chat/completions"}`, user.token, path ? { model: "m", input: PROMPT } : ask(stream));
     const exchange = await eventually("the upstream is asked", () => upstream.journal[asked]);
     if (generated) await eventually("some text has arrived", () => client.received.split("data: ").length > 5);
     await new Promise((resolve) => setTimeout(resolve, 150));

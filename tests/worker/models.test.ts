@@ -35,6 +35,24 @@ describe("models", () => {
     }
   });
 
+  it("of open providers are the catalogue's, with window, modalities, capabilities and prices", async () => {
+    const settings = { default_model: "gpt-4o", routing: { aliases: { quick: "gpt-4o-mini" } }, prices: { "gpt-4o": { input: 1, output: 2.5 } } };
+    const one = await Project.create({ settings, providers: { openai: { kind: "openai", api_key: "sk-00000000" }, claude: { kind: "anthropic", api_key: "sk-ant-00000000" } } });
+    const user = await one.user();
+    const answer = await user.get("/v1/models");
+    const found = (id: string): Json => answer.json.data.find((model: Json) => model.id === id);
+    expect(ids(answer)).toEqual(expect.arrayContaining(["gpt-4o", "text-embedding-3-small", "omni-moderation-latest", "claude-haiku-4-5", "quick", "default"]));
+    expect(ids(answer)).toEqual([...new Set(ids(answer))].sort());
+    expect(found("gpt-4o")).toMatchObject({
+      context_length: 128_000, top_provider: { max_completion_tokens: 16_384 }, pricing: { prompt: "0.000001", completion: "0.0000025" },
+      architecture: { input_modalities: ["text", "image", "file"] }, behest: { provider: "openai", route: "/v1/chat/completions", capabilities: expect.arrayContaining(["tools", "vision", "json_schema"]) },
+    });
+    expect(found("default").behest).toEqual(found("gpt-4o").behest);
+    expect(found("quick").behest.model).toBe("gpt-4o-mini");
+    expect(found("text-embedding-3-small").behest.route).toBe("/v1/embeddings");
+    for (const id of ["default", "quick"]) expect((await user.get(`/v1/models/${id}`)).json).toEqual(found(id));
+  });
+
   it("that no one serves are 404", async () => {
     const user = await (await Project.create({ providers: { one: provider(["m-a"]) } })).user();
     expectError(await user.get("/v1/models/m-z"), 404, "model_not_found");

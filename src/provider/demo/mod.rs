@@ -5,13 +5,14 @@
 //! Absent on purpose: any pretence of understanding. It quotes, counts, and fills in schemas.
 
 mod answer;
+mod embeddings;
 mod prompt;
 mod schema;
 mod script;
 mod trigger;
 
 use super::openai::{self, OpenAi};
-use super::{Call, Dialect, Extras, Reply, Target, Translate};
+use super::{Call, Dialect, Embeddings, Extras, Reply, Target, Translate};
 use crate::api::chat::ChatRequest;
 use crate::error::{Error, Result};
 
@@ -44,5 +45,9 @@ impl Dialect for Demo {
 
     fn stream(&self, chat: &ChatRequest<'_>, target: &Target, extras: &Extras) -> Box<dyn Translate> {
         OPENAI.stream(chat, target, extras)
+    }
+
+    fn embeddings(&self) -> Option<&dyn Embeddings> {
+        Some(self)
     }
 }

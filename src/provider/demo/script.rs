@@ -75,7 +75,12 @@ impl Script {
         self.pieces.iter().flat_map(|piece| piece.bytes.iter().copied()).collect()
     }
 
-    fn failure(status: u16, wish: &str) -> Self {
+    /// One document, at once.
+    pub(super) fn document(bytes: Vec<u8>) -> Self {
+        Self { status: 200, retry_after_ms: None, pieces: vec![Piece { delay_ms: 0, bytes }] }
+    }
+
+    pub(super) fn failure(status: u16, wish: &str) -> Self {
         let retry_after_ms = matches!(status, 429 | 503).then_some(RETRY_AFTER_MS);
         Self { status, retry_after_ms, pieces: vec![Piece { delay_ms: 0, bytes: error(wish).to_string().into_bytes() }] }
     }

@@ -7,6 +7,7 @@
 mod answer;
 mod config;
 mod contents;
+mod embeddings;
 mod extra;
 mod failure;
 mod finish;
@@ -25,7 +26,7 @@ mod usage;
 mod wire;
 
 use super::failure::Scrub;
-use super::{Call, Dialect, Extras, Reply, Target, Translate};
+use super::{Call, Dialect, Embeddings, Extras, Reply, Target, Translate};
 use crate::api::chat::ChatRequest;
 use crate::error::{Error, Result};
 use head::Asked;
@@ -55,6 +56,10 @@ impl Dialect for Gemini {
 
     fn stream(&self, chat: &ChatRequest<'_>, target: &Target, extras: &Extras) -> Box<dyn Translate> {
         Box::new(stream::Stream::new(Asked::of(chat, target, extras), Scrub::of(target)))
+    }
+
+    fn embeddings(&self) -> Option<&dyn Embeddings> {
+        Some(self)
     }
 }
 

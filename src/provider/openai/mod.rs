@@ -4,13 +4,15 @@
 //! Absent on purpose: anything particular to one host; that is data of the [`Target`].
 
 mod draft;
+mod embeddings;
+mod moderations;
 mod reply;
 mod request;
 mod stream;
 mod usage;
 
 use super::failure::{self, Scrub};
-use super::{Call, Dialect, Extras, Reply, Target, Translate};
+use super::{Call, Dialect, Embeddings, Extras, Moderations, Outbound, Reply, Target, Translate};
 use crate::api::chat::ChatRequest;
 use crate::error::{Error, Result};
 
@@ -39,4 +41,18 @@ impl Dialect for OpenAi {
     fn stream(&self, chat: &ChatRequest<'_>, target: &Target, _extras: &Extras) -> Box<dyn Translate> {
         Box::new(stream::Stream::new(chat.include_usage, Scrub::of(target)))
     }
+
+    fn embeddings(&self) -> Option<&dyn Embeddings> {
+        Some(self)
+    }
+
+    fn moderations(&self) -> Option<&dyn Moderations> {
+        Some(self)
+    }
+}
+
+/// A POST of what is answered by one document.
+fn post(target: &Target, path: &str, body: Vec<u8>) -> Outbound {
+    let key = target.api_key.as_ref().map(|key| ("authorization", format!("Bearer {}", key.expose())));
+    target.post(path, false, key.into_iter().collect(), body)
 }

@@ -1,6 +1,8 @@
 """The openai package from PyPI, unmodified, with a user's token for a key: everything its users do."""
 
+import base64
 import json
+import struct
 import threading
 import time
 
@@ -149,3 +151,31 @@ def test_stream_that_breaks_off(client):
             pieces.append(part.choices[0].delta.content or "")
     assert "".join(pieces) == "so far"
     assert caught.value.code == "upstream_error"
+
+
+@pytest.mark.parametrize("form", [None, "float", "base64"])
+def test_embeddings(client, scene, form):
+    more = {} if form is None else {"encoding_format": form}
+    answer = client.embeddings.create(model="m", input=["one", "zwei"], **more)
+    assert [one.index for one in answer.data] == [0, 1]
+    for one, expected in zip(answer.data, scene.vectors):
+        raw = base64.b64decode(one.embedding) if form == "base64" else struct.pack(f"<{len(one.embedding)}f", *one.embedding)
+        assert raw == base64.b64decode(expected)
+    assert answer.usage.prompt_tokens == 14
+
+
+def test_embeddings_of_tokens(client):
+    assert len(client.embeddings.create(model="m", input=[[1, 2], [3]], dimensions=3).data[1].embedding) == 3
+
+
+def test_moderations(client):
+    assert client.moderations.create(input=["fine", "bad"], model="m").results[0].flagged
+    with pytest.raises(openai.InternalServerError, match="PUT /v1/projects") as caught:
+        client.with_options(max_retries=2).moderations.create(input="no provider of OpenAI's is there")
+    assert (caught.value.status_code, caught.value.code) == (501, "not_supported")
+
+
+def test_models(client):
+    (model,) = [model for model in client.models.list() if model.id == "default"]
+    assert client.models.retrieve("default") == model
+    assert model.model_extra["behest"]["provider"] == "main"
