@@ -4,7 +4,7 @@
 The facts come from one public table, the one in the PyPI package `litellm` (MIT), pinned by version and by digest.
 Always holds: the same table makes the same bytes; rows are sorted by id, then provider, in plain ASCII; a price that is
 not a whole number of pico-dollars per token is an error, never rounded.
-Absent on purpose: prices per image, second, character or search; one-hour cache writes; batch, flex and priority rates.
+Absent on purpose: prices per image, second, character or search; batch, flex and priority rates.
 
     scripts/catalogue.py                    download the pinned wheel, write the file
     scripts/catalogue.py --from DIR|WHEEL   the same from an unpacked wheel or a wheel file
@@ -73,11 +73,12 @@ PRICES = [
     "output_cost_per_token",
     "input_cost_per_audio_token",
     "output_cost_per_audio_token",
+    "cache_creation_input_token_cost_above_1hr",
 ]
-LONG_PRICES = PRICES[:4]
+LONG_PRICES = [*PRICES[:4], PRICES[6]]
 COLUMNS = (
     "id provider mode flags context_window max_output input cached_input cache_write output audio_input audio_output "
-    "long_above long_input long_cached_input long_cache_write long_output retired"
+    "cache_write_hour long_above long_input long_cached_input long_cache_write long_output long_cache_write_hour retired"
 ).split()
 
 # Our own: the demo provider is not in any table. Its limits are those of an unknown model, and it costs nothing.
@@ -202,7 +203,7 @@ def long_context(model: str, entry: dict) -> list[str]:
     named = [re.fullmatch(r"input_cost_per_token_above_(\d+)k_tokens", name) for name in entry]
     above = sorted(int(match[1]) for match in named if match)
     if not above:
-        return [""] * 5
+        return [""] * 6
     if len(above) > 1:
         print(f"{model}: long-context prices above {above}k, the lowest is kept", file=sys.stderr)
     return [str(above[0] * 1000), *(price(entry, f"{name}_above_{above[0]}k_tokens") for name in LONG_PRICES)]

@@ -34,6 +34,8 @@ struct Tariff {
     output: u64,
     audio_input: u64,
     audio_output: u64,
+    /// Written to a cache that keeps it for an hour.
+    cache_write_hour: u64,
 }
 
 impl Rates {
@@ -60,16 +62,24 @@ impl Rates {
         self.long.as_ref().map(|(above, tariff)| LongContext { above: *above, prices: tariff.prices() })
     }
 
+    /// The same for a request that asks for no cache to be kept for an hour: that price need not be reserved.
+    #[must_use]
+    pub fn without_hours(self) -> Self {
+        Self { ordinary: self.ordinary.without_hours(), long: self.long.map(|(above, tariff)| (above, tariff.without_hours())) }
+    }
+
     /// The charge for a usage, in micro-dollars. Reasoning is output and costs what output costs.
     pub fn cost(&self, usage: TokenUsage) -> u64 {
         let tariff = self.tariff(usage.input);
         let cached = usage.cached_input.min(usage.input);
         let written = usage.cache_write.min(usage.input - cached);
+        let hours = usage.cache_write_hour.min(written);
         let heard = usage.audio_input.min(usage.input - cached - written);
         let spoken = usage.audio_output.min(usage.output);
         let pico = [
             (cached, tariff.cached_input),
-            (written, tariff.cache_write),
+            (written - hours, tariff.cache_write),
+            (hours, tariff.cache_write_hour),
             (heard, tariff.audio_input),
             (usage.input - cached - written - heard, tariff.input),
             (spoken, tariff.audio_output),
@@ -109,28 +119,48 @@ impl Tariff {
             output,
             audio_input: prices.audio_input.unwrap_or(input),
             audio_output: prices.audio_output.unwrap_or(output),
+            cache_write_hour: prices.cache_write_hour.or(prices.cache_write).unwrap_or(input),
         }
     }
 
     fn prices(&self) -> Prices {
-        let [input, cached_input, cache_write, output, audio_input, audio_output] = self.numbers().map(Some);
-        Prices { input, cached_input, cache_write, output, audio_input, audio_output }
+        let [input, cached_input, cache_write, output, audio_input, audio_output, cache_write_hour] = self.numbers().map(Some);
+        Prices { input, cached_input, cache_write, output, audio_input, audio_output, cache_write_hour }
+    }
+
+    const fn without_hours(self) -> Self {
+        Self { cache_write_hour: self.cache_write, ..self }
     }
 
     fn most_input(&self) -> u64 {
-        self.input.max(self.cached_input).max(self.cache_write).max(self.audio_input)
+        self.input.max(self.cached_input).max(self.cache_write).max(self.cache_write_hour).max(self.audio_input)
     }
 
     fn most_output(&self) -> u64 {
         self.output.max(self.audio_output)
     }
 
-    const fn numbers(&self) -> [u64; 6] {
-        [self.input, self.cached_input, self.cache_write, self.output, self.audio_input, self.audio_output]
+    const fn numbers(&self) -> [u64; 7] {
+        let Self { input, cached_input, cache_write, output, audio_input, audio_output, cache_write_hour } = *self;
+        [input, cached_input, cache_write, output, audio_input, audio_output, cache_write_hour]
     }
 
-    const fn from_numbers([input, cached_input, cache_write, output, audio_input, audio_output]: [u64; 6]) -> Self {
-        Self { input, cached_input, cache_write, output, audio_input, audio_output }
+    /// Six numbers, and the price of an hour if that is another than of five minutes.
+    const fn from_numbers(numbers: &[u64]) -> Option<Self> {
+        let [input, cached_input, cache_write, output, audio_input, audio_output, rest @ ..] = numbers else { return None };
+        let cache_write_hour = match rest {
+            [hour, ..] => *hour,
+            [] => *cache_write,
+        };
+        Some(Self {
+            input: *input,
+            cached_input: *cached_input,
+            cache_write: *cache_write,
+            output: *output,
+            audio_input: *audio_input,
+            audio_output: *audio_output,
+            cache_write_hour,
+        })
     }
 }
 
@@ -155,13 +185,15 @@ pub fn dollars(micro_usd: u64) -> f64 {
     micro_usd as f64 / 1e6
 }
 
-/// Six numbers, and seven more with a long context: `above` and its six.
+/// Six numbers of a tariff, or seven where an hour in a cache has a price of its own; with a long context `above`, and as
+/// many more.
 impl From<Rates> for String {
     fn from(rates: Rates) -> Self {
         let mut text = Self::new();
+        let each = if rates == rates.without_hours() { 6 } else { 7 };
         let long = rates.long.map(|(above, tariff)| (above, tariff.numbers()));
-        let numbers = rates.ordinary.numbers().into_iter().chain(long.into_iter().flat_map(|(above, six)| [above].into_iter().chain(six)));
-        for number in numbers {
+        let long = long.into_iter().flat_map(|(above, numbers)| [above].into_iter().chain(numbers.into_iter().take(each)));
+        for number in rates.ordinary.numbers().into_iter().take(each).chain(long) {
             let gap = if text.is_empty() { "" } else { " " };
             // Writing to a string does not fail.
             let _ = write!(text, "{gap}{number}");
@@ -175,13 +207,14 @@ impl TryFrom<String> for Rates {
 
     fn try_from(text: String) -> Result<Self, NotRates> {
         let numbers = text.split(' ').map(str::parse).collect::<Result<Vec<u64>, _>>().map_err(|_| NotRates)?;
-        let six = |numbers: &[u64]| numbers.try_into().map(Tariff::from_numbers).map_err(|_| NotRates);
-        let (ordinary, long) = numbers.split_at_checked(6).ok_or(NotRates)?;
+        let each = if matches!(numbers.len(), 7 | 15) { 7 } else { 6 };
+        let (ordinary, long) = numbers.split_at_checked(each).ok_or(NotRates)?;
+        let tariff = |numbers: &[u64]| Tariff::from_numbers(numbers).filter(|_| numbers.len() == each).ok_or(NotRates);
         let long = match long {
             [] => None,
-            [above, rest @ ..] => Some((*above, six(rest)?)),
+            [above, rest @ ..] => Some((*above, tariff(rest)?)),
         };
-        Ok(Self { ordinary: six(ordinary)?, long })
+        Ok(Self { ordinary: tariff(ordinary)?, long })
     }
 }
 
@@ -191,7 +224,7 @@ pub struct NotRates;
 
 impl fmt::Display for NotRates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("prices must be 6 or 13 whole numbers")
+        f.write_str("prices must be 6, 7, 13 or 15 whole numbers")
     }
 }
 
@@ -226,6 +259,20 @@ mod tests {
             assert_eq!(six.cost(usage), micro_usd, "{usage:?}");
             assert!(six.most(usage.input, usage.output) >= micro_usd, "{usage:?}");
         }
+    }
+
+    #[test]
+    fn an_hour_in_a_cache_has_its_price_and_only_who_asks_for_it_reserves_it() {
+        let hours = rates("1000000 1 1250000 4000000 1 1 2000000");
+        let usage = TokenUsage { cache_write: 8, cache_write_hour: 5, ..usage(20, 0) };
+        assert_eq!((hours.cost(usage), hours.without_hours().cost(usage)), (12 + 10 + 4, 12 + 10));
+        assert_eq!(hours.cost(TokenUsage { cache_write_hour: 9, ..usage }), 12 + 16);
+        assert_eq!((hours.most(20, 0), hours.without_hours().most(20, 0)), (40, 25));
+        assert_eq!(String::from(hours.without_hours()), "1000000 1 1250000 4000000 1 1");
+        let claude = catalog::find("anthropic", "claude-sonnet-4-5").as_ref().and_then(Rates::of).unwrap();
+        let thousand = TokenUsage { input: 1_000, cache_write: 1_000, ..TokenUsage::default() };
+        // 3 dollars a million: five minutes cost a quarter more, an hour twice as much.
+        assert_eq!((claude.cost(thousand), claude.cost(TokenUsage { cache_write_hour: 1_000, ..thousand })), (3_750, 6_000));
     }
 
     #[test]
@@ -268,10 +315,10 @@ mod tests {
 
     #[test]
     fn the_text_comes_back() {
-        for text in ["1 2 3 4 5 6", "1 2 3 4 5 6 7 8 9 10 11 12 13"] {
+        for text in ["1 2 3 4 5 6", "1 2 3 4 5 6 7 8 9 10 11 12 13", "1 2 3 4 5 6 7", "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15"] {
             assert_eq!(String::from(rates(text)), text);
         }
-        for text in ["", "1 2 3 4 5", "1 2 3 4 5 6 7", "1 2 3 4 5 x", "1  2 3 4 5 6", "-1 2 3 4 5 6"] {
+        for text in ["", "1 2 3 4 5", "1 2 3 4 5 6 7 8", "1 2 3 4 5 x", "1  2 3 4 5 6", "-1 2 3 4 5 6"] {
             assert!(Rates::try_from(text.to_owned()).is_err(), "{text}");
         }
     }

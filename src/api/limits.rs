@@ -1,15 +1,21 @@
-//! What `GET /v1/limits` answers: each limit of the caller, what is left of it, when it comes back, and who set it.
+//! What `GET /v1/limits` answers: each limit of the caller, and then each of the whole project, what is left of it for the
+//! caller, when it comes back, and who set it.
 //!
 //! Always holds: names are those of the settings; a limit that is off is there, with `null`.
 
 use serde_json::{Value, json};
 
 use crate::config::limits::{Limit, Named, Source};
+use crate::lease::Share;
+use crate::lease::room::{Part, Room};
 use crate::price::dollars;
 use crate::user::report::Standing;
 
-/// The answer. Times are whole epoch seconds.
-pub fn view(named: &Named, tier: Option<&str>, standing: &Standing) -> Value {
+/// The sliding minute, in ms.
+const MINUTE_MS: u64 = 60_000;
+
+/// The answer at `now` (epoch ms). Times are whole epoch seconds.
+pub fn view(named: &Named, tier: Option<&str>, standing: &Standing, room: &Room, now: u64) -> Value {
     let row = |limit: Limit| {
         let (used, resets_at) = used(limit, standing);
         let (value, source) = named.get(limit);
@@ -23,7 +29,40 @@ pub fn view(named: &Named, tier: Option<&str>, standing: &Standing) -> Value {
             "source": source.map(Source::name),
         })
     };
-    json!({"object": "limits", "tier": tier, "limits": Limit::ALL.map(row)})
+    let of_project = |limit| of_project(limit, named, standing, room, now);
+    let rows: Vec<Value> = Limit::ALL.into_iter().map(row).chain(Limit::ALL.into_iter().map(of_project)).collect();
+    json!({"object": "limits", "tier": tier, "limits": rows})
+}
+
+/// A limit of the project. Of one that is off nobody counts what is used.
+fn of_project(limit: Limit, named: &Named, standing: &Standing, room: &Room, now: u64) -> Value {
+    let part = part(limit, room);
+    let (own, ends) = used(limit, standing);
+    let used = part.map(|part| part.used(own));
+    // Whenever anything of the minute is in use, it is back a minute later.
+    let resets_at = if limit == Limit::Rpm { used.filter(|used| *used > 0).map(|_| now + MINUTE_MS) } else { ends };
+    json!({
+        "name": limit.of_project(),
+        "limit": part.map(|part| shown(limit, part.limit)),
+        "used": used.map(|used| shown(limit, used)),
+        "remaining": part.map(|part| shown(limit, part.left(own))),
+        "resets_at": resets_at.map(|ms| ms.div_ceil(1000)),
+        "source": part.map(|_| named.of_project(limit).name()),
+    })
+}
+
+/// What there is of a limit of the project.
+fn part(limit: Limit, room: &Room) -> Option<Part> {
+    let share = match limit {
+        Limit::Rpm => return room.rate,
+        Limit::Concurrency => return room.places,
+        Limit::RequestsPerDay => Share::RequestsPerDay,
+        Limit::TokensPerDay => Share::TokensPerDay,
+        Limit::TokensPerMonth => Share::TokensPerMonth,
+        Limit::UsdPerDay => Share::UsdPerDay,
+        Limit::UsdPerMonth => Share::UsdPerMonth,
+    };
+    room.shares.get(&share).copied()
 }
 
 /// What `GET …/tiers/{name}/resolved` answers: the limits of a user whose token names the tier, and who set each.
@@ -55,6 +94,8 @@ const fn used(limit: Limit, standing: &Standing) -> (u64, Option<u64>) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::config::tier::Tiers;
 
@@ -70,7 +111,12 @@ mod tests {
             ..Standing::default()
         };
         let tiers = Tiers::default();
-        let answer = view(&Named::of(&settings, &tiers, None), None, &standing);
+        let room = Room {
+            rate: Some(Part { limit: 60, others: 5 }),
+            shares: BTreeMap::from([(Share::UsdPerDay, Part { limit: 700_000, others: 200_000 })]),
+            ..Room::default()
+        };
+        let answer = view(&Named::of(&settings, &tiers, None), None, &standing, &room, 1_500);
         let row = |n: usize| answer["limits"][n].clone();
         assert_eq!(row(0), json!({"name": "user_rpm", "limit": 7, "used": 2, "remaining": 5, "resets_at": 61, "source": "project"}));
         assert_eq!(
@@ -82,5 +128,10 @@ mod tests {
             json!({"name": "user_tokens_per_month", "limit": null, "used": 9, "remaining": null, "resets_at": 0, "source": null})
         );
         assert_eq!(row(3)["source"], "default");
+        assert_eq!(row(7), json!({"name": "project_rpm", "limit": 60, "used": 7, "remaining": 53, "resets_at": 62, "source": "default"}));
+        let usd =
+            json!({"name": "project_usd_per_day", "limit": 0.7, "used": 0.8, "remaining": 0.0, "resets_at": 86_400, "source": "project"});
+        assert_eq!(row(12), usd);
+        assert_eq!((&row(13)["limit"], &row(13)["used"], &row(13)["source"]), (&Value::Null, &Value::Null, &Value::Null));
     }
 }

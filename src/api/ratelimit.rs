@@ -25,6 +25,13 @@ pub enum Policy {
     TokensMonth,
     UsdDay,
     UsdMonth,
+    ProjectRequestsMinute,
+    ProjectRequestsDay,
+    ProjectConcurrency,
+    ProjectTokensDay,
+    ProjectTokensMonth,
+    ProjectUsdDay,
+    ProjectUsdMonth,
 }
 
 impl Policy {
@@ -39,16 +46,23 @@ impl Policy {
             Self::TokensMonth => "tokens-month",
             Self::UsdDay => "usd-day",
             Self::UsdMonth => "usd-month",
+            Self::ProjectRequestsMinute => "project-requests-minute",
+            Self::ProjectRequestsDay => "project-requests-day",
+            Self::ProjectConcurrency => "project-concurrency",
+            Self::ProjectTokensDay => "project-tokens-day",
+            Self::ProjectTokensMonth => "project-tokens-month",
+            Self::ProjectUsdDay => "project-usd-day",
+            Self::ProjectUsdMonth => "project-usd-month",
         }
     }
 
     /// What is counted, where it is not the draft's default, requests. `tokens` and `micro-usd` are our own words.
     const fn unit(self) -> Option<&'static str> {
         match self {
-            Self::AddressRequestsMinute | Self::RequestsMinute | Self::RequestsDay => None,
-            Self::Concurrency => Some("concurrent-requests"),
-            Self::TokensDay | Self::TokensMonth => Some("tokens"),
-            Self::UsdDay | Self::UsdMonth => Some("micro-usd"),
+            Self::Concurrency | Self::ProjectConcurrency => Some("concurrent-requests"),
+            Self::TokensDay | Self::TokensMonth | Self::ProjectTokensDay | Self::ProjectTokensMonth => Some("tokens"),
+            Self::UsdDay | Self::UsdMonth | Self::ProjectUsdDay | Self::ProjectUsdMonth => Some("micro-usd"),
+            _ => None,
         }
     }
 }
@@ -78,12 +92,13 @@ pub struct Window {
 
 /// The tightest window of requests.
 pub fn requests(windows: &[Window]) -> Option<&Window> {
-    tightest(windows, &[Policy::AddressRequestsMinute, Policy::RequestsMinute, Policy::RequestsDay])
+    use Policy::{AddressRequestsMinute, ProjectRequestsDay, ProjectRequestsMinute, RequestsDay, RequestsMinute};
+    tightest(windows, &[AddressRequestsMinute, RequestsMinute, RequestsDay, ProjectRequestsMinute, ProjectRequestsDay])
 }
 
 /// The tightest window of tokens.
 pub fn tokens(windows: &[Window]) -> Option<&Window> {
-    tightest(windows, &[Policy::TokensDay, Policy::TokensMonth])
+    tightest(windows, &[Policy::TokensDay, Policy::TokensMonth, Policy::ProjectTokensDay, Policy::ProjectTokensMonth])
 }
 
 /// The window of these policies in which the least is left; of equals, the one that takes longer to come back.

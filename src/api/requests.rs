@@ -130,7 +130,7 @@ impl Cell<'_> {
 type Column = (&'static str, for<'a> fn(&'a Line) -> Cell<'a>);
 
 /// In the order of the CSV.
-const COLUMNS: [Column; 23] = [
+const COLUMNS: [Column; 24] = [
     ("id", |line| Cell::Text(&line.entry.request_id)),
     ("created_at", |line| Cell::Number(Some(line.entry.at / 1_000))),
     ("created_at_ms", |line| Cell::Number(Some(line.entry.at))),
@@ -151,6 +151,7 @@ const COLUMNS: [Column; 23] = [
     ("reasoning_tokens", |line| Cell::Number(Some(line.entry.usage.reasoning))),
     ("audio_input_tokens", |line| Cell::Number(Some(line.entry.usage.audio_input))),
     ("audio_output_tokens", |line| Cell::Number(Some(line.entry.usage.audio_output))),
+    ("cache_write_hour_tokens", |line| Cell::Number(Some(line.entry.usage.cache_write_hour))),
     ("cost_usd", |line| Cell::Dollars(line.entry.micro_usd)),
     ("ttft_ms", |line| Cell::Number(line.entry.ttft_ms)),
     ("duration_ms", |line| Cell::Number(line.entry.duration_ms)),
@@ -189,9 +190,9 @@ mod tests {
     fn both_forms_tell_the_same() {
         let page = Page { lines: vec![line("=1+1", "a,\"b\"\nc")], next: Some(Place(1, "u".into(), 2)) };
         let expected = "id,created_at,created_at_ms,user,session_id,thread_id,model,model_served,provider,key_source,status,estimated,priced,\
-             input_tokens,output_tokens,cached_tokens,cache_write_tokens,reasoning_tokens,audio_input_tokens,audio_output_tokens,cost_usd,\
-             ttft_ms,duration_ms\r\nreq_1,1728043200,1728043200123,'=1+1,s-1,,\"a,\"\"b\"\"\nc\",gpt-4o,main,byok,completed,false,true,10,5,2,\
-             0,0,0,0,1.000043,12,\r\n";
+             input_tokens,output_tokens,cached_tokens,cache_write_tokens,reasoning_tokens,audio_input_tokens,audio_output_tokens,\
+             cache_write_hour_tokens,cost_usd,ttft_ms,duration_ms\r\nreq_1,1728043200,1728043200123,'=1+1,s-1,,\"a,\"\"b\"\"\nc\",gpt-4o,main,byok,completed,false,true,10,5,2,\
+             0,0,0,0,0,1.000043,12,\r\n";
         assert_eq!(table(&page), expected);
         let answer = list(&page).unwrap();
         let told = &answer["data"][0];

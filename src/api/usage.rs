@@ -16,6 +16,9 @@ pub struct TokenUsage {
     /// Of `input`: written to the provider's cache.
     #[serde(skip_serializing_if = "is_zero")]
     pub cache_write: u64,
+    /// Of `cache_write`: to be kept for an hour, which costs more.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cache_write_hour: u64,
     /// Of `output`: spent on reasoning.
     #[serde(skip_serializing_if = "is_zero")]
     pub reasoning: u64,

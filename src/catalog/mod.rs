@@ -95,6 +95,8 @@ pub struct Prices {
     pub cached_input: Option<u64>,
     /// Input written to the provider's cache, for its shortest lifetime.
     pub cache_write: Option<u64>,
+    /// The same, for an hour.
+    pub cache_write_hour: Option<u64>,
     /// Output, reasoning included.
     pub output: Option<u64>,
     /// Audio in the input.
@@ -120,6 +122,7 @@ impl Prices {
             input: self.input.or(other.input),
             cached_input: self.cached_input.or(other.cached_input),
             cache_write: self.cache_write.or(other.cache_write),
+            cache_write_hour: self.cache_write_hour.or(other.cache_write_hour),
             output: self.output.or(other.output),
             audio_input: self.audio_input.or(other.audio_input),
             audio_output: self.audio_output.or(other.audio_output),

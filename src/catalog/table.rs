@@ -57,10 +57,11 @@ pub(super) fn row(line: &'static str) -> Option<Model> {
     let mut number = || cells.next().and_then(|cell| cell.parse().ok());
     let (context_window, max_output) = (number(), number());
     let ordinary = [number(), number(), number(), number()];
-    let prices = Prices { audio_input: number(), audio_output: number(), ..text_prices(ordinary) };
+    let prices = Prices { audio_input: number(), audio_output: number(), cache_write_hour: number(), ..text_prices(ordinary) };
     let above = number();
     let long = [number(), number(), number(), number()];
-    let long = above.map(|above| LongContext { above, prices: text_prices(long) });
+    let hour = number();
+    let long = above.map(|above| LongContext { above, prices: Prices { cache_write_hour: hour, ..text_prices(long) } });
     Some(Model { id, provider, mode, capabilities, context_window, max_output, prices, long, retired: number() })
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 
 const COLUMNS: &str = "# id provider mode flags context_window max_output input cached_input cache_write output audio_input \
-    audio_output long_above long_input long_cached_input long_cache_write long_output retired";
+    audio_output cache_write_hour long_above long_input long_cached_input long_cache_write long_output long_cache_write_hour retired";
 
 fn lines() -> impl Iterator<Item = &'static str> {
     table::TEXT.lines().skip_while(|line| line.starts_with('#'))
@@ -39,9 +39,11 @@ fn rendered(model: &Model) -> Vec<String> {
     let text = |p: Prices| [p.input, p.cached_input, p.cache_write, p.output];
     let mut cells = vec![model.context_window, model.max_output];
     cells.extend(text(model.prices));
-    cells.extend([model.prices.audio_input, model.prices.audio_output, model.long.map(|long| long.above)]);
-    cells.extend(text(model.long.map(|long| long.prices).unwrap_or_default()));
-    cells.push(model.retired);
+    let long = model.long.map(|long| long.prices).unwrap_or_default();
+    cells.extend([model.prices.audio_input, model.prices.audio_output, model.prices.cache_write_hour]);
+    cells.push(model.long.map(|long| long.above));
+    cells.extend(text(long));
+    cells.extend([long.cache_write_hour, model.retired]);
     cells.into_iter().map(|cell| cell.map_or_else(String::new, |number| number.to_string())).collect()
 }
 

@@ -66,6 +66,19 @@ impl Limit {
         }
     }
 
+    /// The name of the same limit of the whole project.
+    pub const fn of_project(self) -> &'static str {
+        match self {
+            Self::Rpm => "project_rpm",
+            Self::Concurrency => "project_concurrency",
+            Self::RequestsPerDay => "project_requests_per_day",
+            Self::TokensPerDay => "project_tokens_per_day",
+            Self::TokensPerMonth => "project_tokens_per_month",
+            Self::UsdPerDay => "project_usd_per_day",
+            Self::UsdPerMonth => "project_usd_per_month",
+        }
+    }
+
     /// Whether it is in micro-dollars.
     pub const fn is_usd(self) -> bool {
         matches!(self, Self::UsdPerDay | Self::UsdPerMonth)
@@ -158,6 +171,14 @@ impl<'a> Named<'a> {
         let by_tier = tiers.filter_map(|limits| limit.set_in(limits)).map(|value| (value, Source::Tier)).next();
         let set = by_tier.or_else(|| limit.set_in(self.project).map(|value| (value, Source::Project)));
         set.or_else(|| limit.default_in(self.project).map(|value| (value, Source::Default))).unzip()
+    }
+
+    /// Who set the same limit of the whole project, if it is set.
+    pub const fn of_project(&self, limit: Limit) -> Source {
+        match limit {
+            Limit::Rpm if self.project.project_rpm.is_none() => Source::Default,
+            _ => Source::Project,
+        }
     }
 
     /// All of them but the user's own, as admission takes them, with days and months of this zone.

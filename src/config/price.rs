@@ -35,6 +35,8 @@ pub struct Price {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_write: Option<PerMillion>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_write_hour: Option<PerMillion>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub audio_input: Option<PerMillion>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audio_output: Option<PerMillion>,
@@ -47,6 +49,7 @@ impl Price {
             input: pico(self.input),
             cached_input: pico(self.cached_input),
             cache_write: pico(self.cache_write),
+            cache_write_hour: pico(self.cache_write_hour),
             output: pico(self.output),
             audio_input: pico(self.audio_input),
             audio_output: pico(self.audio_output),
@@ -183,6 +186,7 @@ mod tests {
                 json!({"input": 1, "cached_input": 2, "cache_write": 3, "output": 4, "audio_input": 5, "audio_output": 6}),
                 "1000000 2000000 3000000 4000000 5000000 6000000",
             ),
+            (json!({"input": 1, "output": 4, "cache_write_hour": 2}), "1000000 1000000 1000000 4000000 1000000 4000000 2000000"),
         ] {
             assert_eq!(price(value), expected);
         }

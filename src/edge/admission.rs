@@ -82,6 +82,8 @@ impl Admission<'_> {
             return Ok(Some(Started { ticket, extras, reporting: None }));
         }
         let rates = price::rates(settings, resolved)?;
+        // A thread's history may ask for it as well.
+        let rates = if thread.is_some() || caches_for_an_hour(chat) { rates } else { rates.map(Rates::without_hours) };
         facts.extend(rates.is_none().then(|| ("x-behest-warning", price::UNPRICED.to_owned())));
         let thread = thread.map(|id| BeginThread { id, messages: messages(chat), window_tokens: self.window(&estimate, target) });
         let asked = self.command(session, chat.model.as_deref(), target, resolved, rates, estimate);
@@ -208,6 +210,11 @@ fn estimate(chat: &ChatRequest<'_>, target: &Target, system_prompt: Option<&str>
         output_default: max_output.saturating_mul(chat.n),
         choices: chat.n,
     }
+}
+
+/// Whether the request may ask the provider to keep a part of it in a cache for an hour (Anthropic's `ttl`).
+fn caches_for_an_hour(chat: &ChatRequest<'_>) -> bool {
+    chat.object().iter().any(|(_, value)| value.get().contains("\"1h\""))
 }
 
 /// The client's messages, bytes as they are.

@@ -2,6 +2,8 @@
 //!
 //! Always holds: once `begin` has admitted a request, its ticket is settled exactly once, whatever happens.
 
+use std::cell::Cell;
+
 use web_sys::AbortController;
 use worker::Context;
 
@@ -72,6 +74,7 @@ async fn exchange(
         gone: Gone::of(&inbound.request),
         abort,
         reporting,
+        billed: Cell::default(),
     };
     exchange.answer(Settling::open(context, ticket)).await.map(Some)
 }

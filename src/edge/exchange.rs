@@ -3,9 +3,12 @@
 //! Always holds: every end is settled once: here before a status is committed, by the pump after it. A failure before
 //! the first frame is a real status. Absent on purpose: admission (`chat`), and what an answer means (`provider`).
 
+use std::cell::Cell;
+
 use web_sys::AbortController;
 
 use crate::api::chat::ChatRequest;
+use crate::api::usage::TokenUsage;
 use crate::config::number::Count;
 use crate::config::settings::Routing;
 use crate::edge::answer::Answer;
@@ -17,7 +20,7 @@ use crate::edge::source::{Source, Unread};
 use crate::edge::{body, clock, upstream};
 use crate::error::{Code, Error, Result};
 use crate::meter::Seen;
-use crate::provider::{Call, Dialect, Extras, Outbound, Target};
+use crate::provider::{Call, Dialect, Extras, Outbound, Reply, Target};
 use crate::user::command::Ending;
 
 /// The largest answer that is read whole.
@@ -45,6 +48,8 @@ pub struct Exchange<'a> {
     pub abort: AbortController,
     /// Set if the answer is streamed and metered.
     pub reporting: Option<Reporting>,
+    /// What the provider says of tokens in an answer that cannot be passed on.
+    pub billed: Cell<Option<TokenUsage>>,
 }
 
 impl Exchange<'_> {
@@ -79,11 +84,10 @@ impl Exchange<'_> {
         let patience = self.routing.timeout_ms.map_or(WHOLE_MS, Count::get);
         let body = self.gone.in_time(patience, async { self.open().await?.read_to_end(MAX_ANSWER).await.map_err(unread) }).await;
         let first_ms = Some(clock::now_ms());
-        let reply =
-            match body.as_deref().map_err(Clone::clone).and_then(|body| self.dialect.response(body, self.chat, self.target, self.extras)) {
-                Ok(reply) => reply,
-                Err(error) => return self.failed(settling, error).await,
-            };
+        let reply = match body.as_deref().map_err(Clone::clone).and_then(|body| self.read(body)) {
+            Ok(reply) => reply,
+            Err(error) => return self.failed(settling, error).await,
+        };
         let ended = Ended {
             ending: Ending::Completed,
             seen: Seen::whole(reply.output_bytes, reply.usage),
@@ -116,16 +120,27 @@ impl Exchange<'_> {
             // A whole answer where a stream was asked for is most often an error in disguise, which the dialect can read.
             let body = received.into_source().read_to_end(upstream::MAX_FAILURE).await.map_err(unread)?;
             let not_a_stream = Error::new(Code::UpstreamError, "The provider did not stream its answer.");
+            self.billed.set(self.dialect.billed(&body));
             return Err(self.dialect.response(&body, self.chat, self.target, self.extras).err().unwrap_or(not_a_stream));
         }
         Ok(received.into_source())
+    }
+
+    /// Reads a whole answer. What is none may have been billed.
+    fn read<'b>(&self, body: &'b [u8]) -> Result<Reply<'b>> {
+        let reply = self.dialect.response(body, self.chat, self.target, self.extras);
+        if reply.is_err() {
+            self.billed.set(self.dialect.billed(body));
+        }
+        reply
     }
 
     /// Settles a request that failed before anything was sent to the client, and lets the provider go.
     async fn failed(&self, settling: Settling, error: Error) -> Result<Answer> {
         self.abort.abort();
         let ending = if self.gone.is_raised() { Ending::Cancelled } else { Ending::Failed };
-        let ended = Ended { ending, seen: Seen::default(), message: None, first_ms: None, error: Some(error.clone()) };
+        let seen = Seen::whole(0, self.billed.get());
+        let ended = Ended { ending, seen, message: None, first_ms: None, error: Some(error.clone()) };
         // The client learns of the provider's failure, not of ours in its wake; the log has both.
         let _ = settling.settle(ended).await;
         Err(error)

@@ -2,6 +2,9 @@
 //!
 //! Always holds: the object that is asked is the caller's own, whatever the query says of users.
 
+use futures::future::try_join;
+use serde_json::Value;
+
 use crate::api::window::{Granularity, Window};
 use crate::api::{limits, report};
 use crate::edge::answer::Answer;
@@ -25,12 +28,22 @@ pub async fn serve(inbound: &Inbound, caller: &Caller, route: &Route) -> Result<
             let window = window(inbound)?;
             report::billing(caller.project_id(), window, &cells(inbound, caller, window, None).await?)
         }
-        _ => match ask(inbound, caller, &Command::Standing(caller.zone())).await? {
-            Outcome::Standing(standing) => limits::view(&caller.named_limits().of_user(standing.overrides), caller.tier(), &standing),
-            _ => return Err(something_else()),
-        },
+        _ => standing(inbound, caller).await?,
     };
     Ok(Answer::json(200, &value))
+}
+
+/// The user's object knows what the user has, the project's what all others have.
+async fn standing(inbound: &Inbound, caller: &Caller) -> Result<Value> {
+    let standing = Command::Standing(caller.zone());
+    let room = objects::room(&inbound.env, caller.project_id(), caller.uid());
+    match try_join(ask(inbound, caller, &standing), room).await? {
+        (Outcome::Standing(standing), room) => {
+            inbound.costs.object_call(0);
+            Ok(limits::view(&caller.named_limits().of_user(standing.overrides), caller.tier(), &standing, &room, inbound.arrived_ms))
+        }
+        _ => Err(something_else()),
+    }
 }
 
 fn window(inbound: &Inbound) -> Result<Window> {

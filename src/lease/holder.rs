@@ -67,13 +67,26 @@ pub struct Held {
     pub returned: u64,
     /// Spent and reserved, as last reported.
     pub committed: u64,
+    /// What the project's ledger has of it, where that counts (`spent`); not kept: the ledger is.
+    #[serde(skip)]
+    pub ledger: u64,
 }
 
 impl Held {
     /// What the user may have committed at most: what it has of what was granted, or more if a provider billed beyond a
     /// reservation, or if it was spent before there was a limit.
     pub fn amount(&self) -> u64 {
-        self.granted.saturating_sub(self.returned).max(self.committed)
+        self.granted.saturating_sub(self.returned).max(self.known())
+    }
+
+    /// What it has committed, as far as anybody has told.
+    pub fn known(&self) -> u64 {
+        self.committed.max(self.ledger)
+    }
+
+    /// It may have what it does not use.
+    pub const fn has_slack(&self) -> bool {
+        self.granted.saturating_sub(self.returned) > self.committed
     }
 
     /// What is ever granted with `more` than may be committed now.
@@ -123,7 +136,8 @@ impl Holder {
             held.granted = held.granted.max(counters.taken);
             held.returned = held.returned.max(counters.returned);
             if newest {
-                held.committed = counters.committed;
+                // It knows better what it has spent than the ledger does.
+                (held.committed, held.ledger) = (counters.committed, 0);
             }
         }
     }
@@ -148,9 +162,8 @@ impl Holder {
 
     /// Whether a recall might bring something.
     pub fn has_slack(&self, span: Span, now: u64) -> bool {
-        let spare = Share::ALL
-            .into_iter()
-            .any(|share| self.shares.get(&share).is_some_and(|held| held.span == span.of(share) && held.amount() > held.committed));
+        let spare =
+            Share::ALL.into_iter().any(|share| self.shares.get(&share).is_some_and(|held| held.span == span.of(share) && held.has_slack()));
         let silent = self.unsettled && self.heard + SILENT_MS < now;
         spare || silent || (!self.exact && (self.rate.at(now) > 0 || self.places.at(now) > 0))
     }

@@ -17,12 +17,15 @@ use crate::user::refusal::{Budget, Refusal};
 pub mod holder;
 mod plan;
 pub mod pool;
+pub mod room;
 pub mod schema;
+pub mod spent;
 pub mod steps;
 pub mod store;
 mod sums;
 
 pub use pool::Pool;
+pub use room::Room;
 
 /// A budget of a project that is held in slices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -49,6 +52,11 @@ impl Share {
             Self::UsdPerDay => limits.micro_usd_per_day,
             Self::UsdPerMonth => limits.micro_usd_per_month,
         }
+    }
+
+    /// Whether its span is a month.
+    pub const fn is_of_month(self) -> bool {
+        matches!(self, Self::TokensPerMonth | Self::UsdPerMonth)
     }
 
     /// The budget of a user with the same span and unit: what a user has committed of this one is what it has lost of that.
@@ -193,6 +201,9 @@ pub enum Reply {
         refusal: Refusal,
         /// The configuration that says so.
         version: u64,
+        /// What there is.
+        #[serde(default)]
+        room: Room,
     },
     /// The report was taken.
     Noted,
@@ -219,6 +230,9 @@ pub struct Lease {
     pub granted: BTreeMap<Share, u64>,
     /// The limit is near: tell of each end, so that what is left over comes back.
     pub tight: bool,
+    /// What the others have, for the user to know what is left.
+    #[serde(default)]
+    pub room: Room,
 }
 
 /// The project to a user: give back what is not in use, and know that the configuration has changed.

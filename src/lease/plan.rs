@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::holder::{Held, Holder};
 use super::pool::{Pool, Terms, soon};
-use super::{Amount, Ask, Lease, Need, Share};
+use super::{Amount, Ask, Lease, Need, Room, Share};
 use crate::user::refusal::Refusal;
 
 /// How long a slice may be used while at least so many eighths of every limit are free, ms.
@@ -52,7 +52,7 @@ impl Plan {
     }
 
     /// The lease that gives it.
-    pub fn lease(self, holder: &Holder, terms: &Terms) -> Lease {
+    pub fn lease(self, holder: &Holder, terms: &Terms, room: Room) -> Lease {
         let life = LIVES.into_iter().find(|(free, _)| self.free >= *free).map_or(SINGLE_MS, |(_, ms)| ms);
         Lease {
             epoch: holder.epoch,
@@ -64,6 +64,7 @@ impl Plan {
             span: terms.span,
             granted: self.granted,
             tight: self.free == 0 || (self.left_ms.is_some() && holder.single),
+            room,
         }
     }
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::holder::{Held, Holder, RUN_MS, WINDOW_MS};
 use super::plan::Purpose;
+use super::spent::Counting;
 use super::steps::Steps;
 use super::store::{Store, StoreError, Write};
 use super::sums::Sums;
@@ -43,6 +44,12 @@ pub struct Base {
     rate: Steps,
     /// Requests that may run.
     places: Steps,
+    /// The day or month in which counting a budget began: when it was switched on.
+    #[serde(default)]
+    pub(super) began: BTreeMap<Share, u64>,
+    /// The newest configuration that was looked at for that.
+    #[serde(default)]
+    pub(super) version: u64,
 }
 
 impl Base {
@@ -77,6 +84,10 @@ pub struct Terms {
     pub limits: Limits,
     /// The day and month.
     pub span: Span,
+    /// When that day began, epoch ms.
+    pub day_begins: u64,
+    /// When that month began, epoch ms.
+    pub month_begins: u64,
     /// When that day is over, epoch ms.
     pub day_ends: u64,
     /// When that month is over, epoch ms.
@@ -91,6 +102,8 @@ impl Terms {
             version: snapshot.version,
             limits: of_project(&snapshot.settings.limits),
             span: Span { day, month: month_of(day) },
+            day_begins: zone.reaches(day, 0),
+            month_begins: zone.reaches(month_of(day), 0),
             day_ends: zone.reaches(day + 1, now),
             month_ends: zone.reaches(next_month(day), now),
         }
@@ -108,19 +121,21 @@ impl Terms {
 /// A project's slices.
 #[derive(Clone, Debug, Default)]
 pub struct Pool {
-    holders: BTreeMap<String, Holder>,
-    base: Base,
+    pub(super) holders: BTreeMap<String, Holder>,
+    pub(super) base: Base,
     messages: u64,
     /// When a user was last heard, epoch ms. The pool's clock does not go back behind it.
     newest_at: u64,
     /// A commit failed: the store has to be read before anything else.
-    stale: bool,
+    pub(super) stale: bool,
     /// What stands for a user without a slice.
     nobody: Holder,
     /// What all have together, or while one is answered, all others.
     pub(super) others: Sums,
     /// They are known.
-    summed: bool,
+    pub(super) summed: bool,
+    /// For what the ledger is read.
+    pub(super) counting: Option<Counting>,
 }
 
 /// What to do about an ask.
@@ -154,6 +169,7 @@ impl Pool {
     /// The store's; memory is then read again before the next answer.
     pub fn ask(&mut self, store: &mut impl Store, terms: &Terms, ask: &Ask, recalled: bool, now: u64) -> Result<Answer> {
         self.read_again(store)?;
+        self.begin_counting(store, terms)?;
         self.sum_others(&ask.user, terms.span, now);
         let heard = self.heard(&ask.user, &ask.report, terms, now);
         if !self.summed {
@@ -187,7 +203,7 @@ impl Pool {
         };
         let waits = purpose != Purpose::Renewal;
         if ask.report.span != terms.span {
-            return Answer::Reply(Self::refused(soon(), terms));
+            return Answer::Reply(self.refused(soon(), terms));
         }
         let plan = self.plan(ask, need, purpose, terms, now);
         if waits && !recalled && !plan.as_ref().is_ok_and(|plan| plan.whole) {
@@ -198,8 +214,10 @@ impl Pool {
             }
         }
         match plan {
-            Ok(plan) if waits || plan.is_generous() => Answer::Reply(Reply::Lease(plan.lease(self.holder(&ask.user), terms))),
-            Err(refusal) if waits => Answer::Reply(Self::refused(refusal, terms)),
+            Ok(plan) if waits || plan.is_generous() => {
+                Answer::Reply(Reply::Lease(plan.lease(self.holder(&ask.user), terms, self.room(terms))))
+            }
+            Err(refusal) if waits => Answer::Reply(self.refused(refusal, terms)),
             // What nobody waits for is not given near a limit.
             _ => Answer::Reply(Reply::Noted),
         }
@@ -215,7 +233,7 @@ impl Pool {
     }
 
     /// After a failed commit.
-    fn read_again(&mut self, store: &impl Store) -> Result<(), StoreError> {
+    pub(super) fn read_again(&mut self, store: &impl Store) -> Result<(), StoreError> {
         if self.stale {
             *self = Self::load(store)?;
         }
@@ -226,8 +244,9 @@ impl Pool {
     ///
     /// # Errors
     /// The store's.
-    pub fn outdated(&mut self, store: &impl Store, terms: &Terms, now: u64) -> Result<Vec<Recall>> {
+    pub fn outdated(&mut self, store: &mut impl Store, terms: &Terms, now: u64) -> Result<Vec<Recall>> {
         self.read_again(store)?;
+        self.begin_counting(store, terms)?;
         let wanted = |holder: &Holder| holder.told < terms.version && holder.latest >= now && holder.is_recallable(now, QUIET_MS);
         Ok(Self::recall(self.holders.iter_mut().filter(|(_, holder)| wanted(holder)).take(RECALLS), terms, now))
     }
@@ -264,7 +283,7 @@ impl Pool {
     /// What all users have spent and reserved of a budget, as far as they have told.
     pub fn committed(&self, share: Share, span: Span) -> u64 {
         let told = self.holders.values().filter_map(|holder| holder.shares.get(&share)).filter(|held| held.span == span.of(share));
-        told.fold(self.base.held(share, span), |sum, held| sum.saturating_add(held.committed))
+        told.fold(self.base.held(share, span), |sum, held| sum.saturating_add(held.known()))
     }
 
     /// Each budget of the project that has passed a threshold (per cent) above the one that was told of last.
@@ -289,7 +308,7 @@ impl Pool {
     }
 
     /// Brings the sums to all but one user's.
-    fn sum_others(&mut self, user: &str, span: Span, now: u64) {
+    pub(super) fn sum_others(&mut self, user: &str, span: Span, now: u64) {
         if self.summed && self.others.advance(span, now) {
             if let Some(holder) = self.holders.get(user) {
                 self.others.remove(holder);
@@ -301,6 +320,13 @@ impl Pool {
         self.others.add_held(|share| self.base.shares.get(&share));
         self.holders.iter().filter(|(name, _)| *name != user).for_each(|(_, holder)| self.others.add(holder));
         self.summed = true;
+    }
+
+    /// Brings the sums back to all users'.
+    pub(super) fn count_again(&mut self, user: &str) {
+        if let Some(holder) = self.holders.get(user) {
+            self.others.add(holder);
+        }
     }
 
     /// Takes in a report; gives what that changes besides the holder, or what to say to a user that was erased meanwhile.
@@ -334,8 +360,9 @@ impl Pool {
         over.into_iter().map(Write::DeleteHolder).collect()
     }
 
-    const fn refused(refusal: Refusal, terms: &Terms) -> Reply {
-        Reply::Refused { refusal, version: terms.version }
+    fn refused(&self, refusal: Refusal, terms: &Terms) -> Reply {
+        let room = self.room(terms).refused(&refusal);
+        Reply::Refused { refusal, version: terms.version, room }
     }
 }
 

@@ -11,6 +11,24 @@ pub const SCHEMA: &[&str] = &[
 pub const HOLDERS: &str = "SELECT user, body FROM holders";
 /// `Store::base`: → one row `{body}` or none.
 pub const BASE: &str = "SELECT body FROM lease_base WHERE id = 1";
+/// What is summed of the ledger; sums stop at the largest integer that the platform carries exactly.
+macro_rules! spent {
+    () => {
+        "SELECT totals.user AS user, SUM(requests) AS requests, MIN(SUM(input + output), 9007199254740991) AS tokens, \
+         MIN(SUM(micro_usd), 9007199254740991) AS micro_usd FROM "
+    };
+}
+
+/// `Store::spent` of each user: first hour, first hour after → `Spent`s.
+pub const SPENT: &str = concat!(spent!(), "totals WHERE hour >= ? AND hour < ? GROUP BY totals.user ORDER BY totals.user");
+/// `Store::spent` of one user: first hour, first hour after, user → a `Spent` or none. The ledger's key begins with the hour:
+/// hour by hour only the user's rows are read. The casts: numbers are bound as floats.
+pub const SPENT_OF: &str = concat!(
+    "WITH RECURSIVE hours(hour, over) AS (SELECT CAST(? AS INTEGER), CAST(? AS INTEGER) \
+     UNION ALL SELECT hour + 1, over FROM hours WHERE hour + 1 < over) ",
+    spent!(),
+    "hours CROSS JOIN totals ON totals.hour = hours.hour AND totals.user = ? GROUP BY totals.user"
+);
 /// user, body.
 pub const PUT_HOLDER: &str = "INSERT OR REPLACE INTO holders (user, body) VALUES (?, ?)";
 /// user.

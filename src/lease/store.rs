@@ -4,6 +4,7 @@
 
 use super::holder::Holder;
 use super::pool::Base;
+use super::spent::Spent;
 use crate::error::{Error, Result};
 
 /// The durable side. Synchronous: that is what `SQLite` in a Durable Object is.
@@ -12,6 +13,8 @@ pub trait Store {
     fn holders(&self) -> Result<Vec<(String, Holder)>, StoreError>;
     /// What is counted without a holder.
     fn base(&self) -> Result<Base, StoreError>;
+    /// What the project's ledger has between two hours since the epoch, the second one not included: of each user, or of one.
+    fn spent(&self, user: Option<&str>, hours: (u64, u64)) -> Result<Vec<Spent>, StoreError>;
     /// Does all of it or none of it. After an error either may be the case: the caller reads again.
     fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError>;
 }

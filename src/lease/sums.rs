@@ -138,7 +138,7 @@ mod tests {
             holder.places.add(rng.u64(..9), now + rng.u64(..90));
         }
         let span = rng.choice([SPAN.day, SPAN.month]).unwrap();
-        let held = Held { span, granted: rng.u64(5..9), returned: rng.u64(..5), committed: rng.u64(..9) };
+        let held = Held { span, granted: rng.u64(5..9), returned: rng.u64(..5), committed: rng.u64(..9), ledger: rng.u64(..9) };
         holder.shares.insert(*rng.choice(&Share::ALL).unwrap(), held);
         holder
     }

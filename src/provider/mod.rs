@@ -117,6 +117,9 @@ pub trait Dialect: Sync {
     /// Reads a whole answer that came with status 200. Fails with `upstream_error` when it is not one.
     fn response<'b>(&self, body: &'b [u8], chat: &ChatRequest<'_>, target: &Target, extras: &Extras) -> Result<Reply<'b>>;
 
+    /// Tokens that a body says were used, of which `response` says that it is no answer: the provider bills them all the same.
+    fn billed(&self, body: &[u8]) -> Option<TokenUsage>;
+
     /// What a client is told when the provider answered with another status than 200.
     fn failure(&self, status: u16, retry_after_ms: Option<u64>, body: &[u8], target: &Target) -> Error;
 

@@ -45,18 +45,18 @@ impl User {
         let too_many =
             self.rate_refusal(limits, at).or_else(|| self.concurrency_refusal(limits, at)).or_else(|| self.request_refusal(limits));
         if let Some(refusal) = too_many {
-            return self.refused(store, begin, refusal, now);
+            return self.refused(store, begin, refusal, None, now);
         }
         let history = history::read(store, begin.thread.as_ref())?;
         let input = begin.estimate.input.saturating_add(history.tokens).min(MAX_REQUEST_TOKENS);
         let grant = match self.grant(begin, input, None, at) {
             Ok(grant) => grant,
-            Err(refusal) => return self.refused(store, begin, refusal, now),
+            Err(refusal) => return self.refused(store, begin, refusal, None, now),
         };
         let (holding, grant) = match self.lease(store, begin, answer, input, grant, at)? {
             Leased::Covered(holding, grant) => (holding, grant),
             Leased::Not(outcome) => return Ok(*outcome),
-            Leased::Refused(refusal) => return self.refused(store, begin, refusal, now),
+            Leased::Refused(refusal) => return self.refused(store, begin, refusal, answer, now),
         };
         self.write(store, begin, grant, holding, at)?;
         let open = self.open.get(&begin.request_id).copied().ok_or_else(|| Error::server("user: an admitted request is not open"))?;
@@ -77,7 +77,7 @@ impl User {
         let (holding, refusal) = match answer {
             None => (None, None),
             Some((Reply::Lease(lease), asked_at)) => (Some(self.holding_for(lease, *asked_at, begin, input, &grant)), None),
-            Some((Reply::Refused { version, refusal }, _)) => (Some(self.holding_told(*version)), Some(refusal.clone())),
+            Some((Reply::Refused { version, refusal, .. }, _)) => (Some(self.holding_told(*version)), Some(refusal.clone())),
             Some((Reply::Outlived { epoch }, _)) => {
                 self.outlive(store, *epoch)?;
                 return Ok(Leased::Refused(Refusal::Busy { retry_after_ms: BUSY_MS }));
@@ -145,18 +145,30 @@ impl User {
             max_output: open.max_output,
             grows_to: open.grows_to,
         };
-        Outcome::Begun(Begun { reservation, prepend: history.prepend, base: history.base, rate: self.snapshot(&begin.limits, now) })
+        let rate = self.snapshot(&begin.limits, self.room(now), now);
+        Outcome::Begun(Begun { reservation, prepend: history.prepend, base: history.base, rate })
     }
 
     /// Writes nothing, unless a limit was lowered below what is spent: nobody may be admitted any more who could tell of it.
-    fn refused(&mut self, store: &mut impl Store, begin: &Begin, refusal: Refusal, now: u64) -> Result<Outcome> {
+    fn refused(
+        &mut self,
+        store: &mut impl Store,
+        begin: &Begin,
+        refusal: Refusal,
+        answer: Option<&(Reply, u64)>,
+        now: u64,
+    ) -> Result<Outcome> {
         let at = self.clock(now);
         let alerts = self.alerts(&begin.limits, &begin.thresholds, &[], (&self.today, at), at);
         if !alerts.is_empty() {
             self.commit(store, &alerts)?;
             self.alerted(&alerts);
         }
-        Ok(Outcome::Refused(Refused { refusal, rate: self.snapshot(&begin.limits, now) }))
+        let room = match answer {
+            Some((Reply::Refused { room, .. }, _)) => Some(room),
+            _ => self.room(now),
+        };
+        Ok(Outcome::Refused(Refused { refusal, rate: self.snapshot(&begin.limits, room, now) }))
     }
 }
 
@@ -186,6 +198,7 @@ fn row(begin: &Begin, grant: Grant, seq: u64, at: u64) -> RequestRow {
         output: None,
         cached_input: 0,
         cache_write: 0,
+        cache_write_hour: 0,
         reasoning: 0,
         audio_input: 0,
         audio_output: 0,

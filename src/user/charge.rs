@@ -78,6 +78,7 @@ pub(super) fn plausible(usage: TokenUsage) -> TokenUsage {
         output: usage.output.min(MAX_REQUEST_TOKENS),
         cached_input: usage.cached_input.min(MAX_REQUEST_TOKENS),
         cache_write: usage.cache_write.min(MAX_REQUEST_TOKENS),
+        cache_write_hour: usage.cache_write_hour.min(MAX_REQUEST_TOKENS),
         reasoning: usage.reasoning.min(MAX_REQUEST_TOKENS),
         audio_input: usage.audio_input.min(MAX_REQUEST_TOKENS),
         audio_output: usage.audio_output.min(MAX_REQUEST_TOKENS),

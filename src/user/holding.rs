@@ -14,7 +14,7 @@ use super::store::{Store, Write};
 use super::today::Today;
 use super::{MAX_SAFE, User};
 use crate::error::Result;
-use crate::lease::{Amount, Ask, Counters, Lease, Need, Recall, Report, Share, Span, Want};
+use crate::lease::{Amount, Ask, Counters, Lease, Need, Recall, Report, Room, Share, Span, Want};
 
 /// A lease is renewed in the background in the last part of its life: one in so many.
 const RENEW_PARTS: u64 = 3;
@@ -50,6 +50,9 @@ pub struct Holding {
     pub tight: bool,
     /// What the request needed that it was asked for: the next one may need as much.
     pub need: Need,
+    /// What others had of the project's limits when it was given.
+    #[serde(default)]
+    pub room: Room,
 }
 
 /// The user's side of one budget.
@@ -109,6 +112,7 @@ impl Holding {
         }
         (self.grant, self.since, self.until) = (lease.grant, asked_at, asked_at.saturating_add(lease.ttl_ms).min(MAX_SAFE));
         (self.rate, self.places, self.tight) = (lease.rate, lease.places, lease.tight);
+        self.room = lease.room.clone();
         self.version = self.version.max(lease.version);
         self.take_granted(lease.span, &lease.granted);
         self.limit_to(|share| lease.granted.contains_key(&share));
@@ -146,11 +150,11 @@ impl Holding {
 
 impl User {
     /// The day and month that memory is of: those of the last request.
-    const fn span(&self) -> Span {
+    pub(super) const fn span(&self) -> Span {
         Span { day: self.today.day, month: self.today.month }
     }
 
-    fn committed(&self, share: Share, now: u64) -> u64 {
+    pub(super) fn committed(&self, share: Share, now: u64) -> u64 {
         self.used(share.of_user(), now)
     }
 

@@ -32,6 +32,7 @@ mod rate;
 pub mod reconcile;
 pub mod refusal;
 pub mod report;
+mod room;
 pub mod schema;
 pub mod store;
 mod thread_row;
@@ -164,7 +165,7 @@ impl User {
             Command::Begin(begin) => self.begin(store, &begin, None, now),
             Command::Progress(progress) => self.progress(store, &progress, None, now),
             Command::Finish(finish) => self.finish(store, &finish, now),
-            Command::Limits(limits) => Ok(Outcome::Rate(self.snapshot(&limits, now))),
+            Command::Limits(limits) => Ok(Outcome::Rate(self.snapshot(&limits, self.room(now), now))),
             Command::Standing(_) => Ok(Outcome::Standing(self.standing(now))),
             Command::Overrides => Ok(Outcome::Overrides(self.overrides)),
             Command::PutOverrides(overrides) => {

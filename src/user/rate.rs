@@ -12,6 +12,7 @@ use super::refusal::{Budget, Refusal};
 use super::store::RequestRow;
 use super::{Recent, User};
 use crate::api::ratelimit::{Policy, Window};
+use crate::lease::Room;
 
 /// The window, in ms.
 pub(super) const WINDOW_MS: u64 = 60_000;
@@ -49,7 +50,7 @@ impl User {
     }
 
     /// When more of the sliding window is left than at `now`, epoch ms.
-    fn frees(&self, limit: u64, now: u64) -> u64 {
+    pub(super) fn frees(&self, limit: u64, now: u64) -> u64 {
         // The one that has to leave: the oldest that counts; of a full window, the limit-th newest. With a limit of 0 there is none,
         // and never will be.
         let newer = usize::try_from(limit).unwrap_or(usize::MAX).min(self.counted(now));
@@ -73,11 +74,12 @@ impl User {
         self.recent.iter().rev().take(REPEATS).any(|request| &*request.request_id == request_id)
     }
 
-    /// What is left of the limits at `now`.
-    pub(super) fn snapshot(&self, limits: &Limits, now: u64) -> RateSnapshot {
+    /// What is left of the limits at `now`, the user's and then the project's.
+    pub(super) fn snapshot(&self, limits: &Limits, room: Option<&Room>, now: u64) -> RateSnapshot {
         let (minute, running) = (self.minute(limits, now), self.places(limits, now));
         let budgets = Budget::OF_USER.into_iter().filter_map(|budget| self.budget(budget, limits, now));
-        RateSnapshot { windows: minute.into_iter().chain(running).chain(budgets).collect() }
+        let of_project = room.into_iter().flat_map(|room| self.windows(room, now));
+        RateSnapshot { windows: minute.into_iter().chain(running).chain(budgets).chain(of_project).collect() }
     }
 
     /// The sliding window.

@@ -99,14 +99,19 @@ impl Budget {
         )
     }
 
-    /// Its name in the `RateLimit` headers: that of its span, whosever it is.
+    /// Its name in the `RateLimit` headers.
     pub const fn policy(self) -> Policy {
         match self {
-            Self::UserRequestsPerDay | Self::ProjectRequestsPerDay => Policy::RequestsDay,
-            Self::UserTokensPerDay | Self::ProjectTokensPerDay => Policy::TokensDay,
-            Self::UserTokensPerMonth | Self::ProjectTokensPerMonth => Policy::TokensMonth,
-            Self::UserUsdPerDay | Self::ProjectUsdPerDay => Policy::UsdDay,
-            Self::UserUsdPerMonth | Self::ProjectUsdPerMonth => Policy::UsdMonth,
+            Self::UserRequestsPerDay => Policy::RequestsDay,
+            Self::UserTokensPerDay => Policy::TokensDay,
+            Self::UserTokensPerMonth => Policy::TokensMonth,
+            Self::UserUsdPerDay => Policy::UsdDay,
+            Self::UserUsdPerMonth => Policy::UsdMonth,
+            Self::ProjectRequestsPerDay => Policy::ProjectRequestsDay,
+            Self::ProjectTokensPerDay => Policy::ProjectTokensDay,
+            Self::ProjectTokensPerMonth => Policy::ProjectTokensMonth,
+            Self::ProjectUsdPerDay => Policy::ProjectUsdDay,
+            Self::ProjectUsdPerMonth => Policy::ProjectUsdMonth,
         }
     }
 

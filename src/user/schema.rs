@@ -69,14 +69,20 @@ pub const SCHEMA: &[&str] = &[
 ];
 
 /// What objects of older builds lack. Run behind `SCHEMA`: a question, → one row `{value}`; the statements, if that is 0.
-pub const UPGRADES: &[(&str, &[&str])] = &[(
-    "SELECT COUNT(*) AS value FROM pragma_table_info('turns') WHERE name = 'bytes'",
-    &[
-        "ALTER TABLE turns ADD COLUMN last_message_at INTEGER",
-        "ALTER TABLE turns ADD COLUMN messages INTEGER",
-        "ALTER TABLE turns ADD COLUMN bytes INTEGER",
-    ],
-)];
+pub const UPGRADES: &[(&str, &[&str])] = &[
+    (
+        "SELECT COUNT(*) AS value FROM pragma_table_info('turns') WHERE name = 'bytes'",
+        &[
+            "ALTER TABLE turns ADD COLUMN last_message_at INTEGER",
+            "ALTER TABLE turns ADD COLUMN messages INTEGER",
+            "ALTER TABLE turns ADD COLUMN bytes INTEGER",
+        ],
+    ),
+    (
+        "SELECT COUNT(*) AS value FROM pragma_table_info('requests') WHERE name = 'cache_write_hour'",
+        &["ALTER TABLE requests ADD COLUMN cache_write_hour INTEGER NOT NULL DEFAULT 0"],
+    ),
+];
 
 /// `Store::requests_before`: seq, limit → `RequestRow`s.
 pub const REQUESTS_BEFORE: &str = "SELECT * FROM requests WHERE seq < ? ORDER BY seq DESC LIMIT ?";
@@ -134,9 +140,9 @@ const INSERT_REQUEST: &str = "INSERT INTO requests (seq, request_id, session_id,
      key_source, rates, at, day, deadline, reserved_input, reserved_output, reserved_micro_usd, max_output, grows_to, status) \
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const PROGRESS: &str = "UPDATE requests SET input = ?, output = ?, cached_input = ?, cache_write = ?, reasoning = ?, \
-     audio_input = ?, audio_output = ?, reserved_output = ?, reserved_micro_usd = ? WHERE seq = ? AND status = 'open'";
+     audio_input = ?, audio_output = ?, cache_write_hour = ?, reserved_output = ?, reserved_micro_usd = ? WHERE seq = ? AND status = 'open'";
 const SETTLE: &str = "UPDATE requests SET input = ?, output = ?, cached_input = ?, cache_write = ?, reasoning = ?, \
-     audio_input = ?, audio_output = ?, micro_usd = ?, status = ?, estimated = ?, stored = ?, ended = ?, settled_at = ?, ttft_ms = ?, duration_ms = ? \
+     audio_input = ?, audio_output = ?, cache_write_hour = ?, micro_usd = ?, status = ?, estimated = ?, stored = ?, ended = ?, settled_at = ?, ttft_ms = ?, duration_ms = ? \
      WHERE seq = ? AND status = 'open'";
 const MARK_STORED: &str = "UPDATE requests SET stored = 1 WHERE seq = ?";
 const PUT_DAY: &str = "INSERT OR REPLACE INTO days (provider, model, key_source, day, requests, unpriced, input, output, \
@@ -214,7 +220,7 @@ pub fn statements(write: &Write) -> Vec<Statement<'_>> {
     match write {
         Write::InsertRequest(row) => vec![insert_request(row)],
         Write::Progress { seq, usage, reserved_output, reserved_micro_usd } => {
-            let mut binds = usage_binds(usage);
+            let mut binds = classes(usage);
             binds.extend([*reserved_output, *reserved_micro_usd, *seq].map(Bind::Int));
             vec![(PROGRESS, binds)]
         }
@@ -244,8 +250,16 @@ pub fn statements(write: &Write) -> Vec<Statement<'_>> {
     }
 }
 
+/// Every class of tokens, as rows of requests have them.
+fn classes(usage: &TokenUsage) -> Vec<Bind<'static>> {
+    let mut binds = usage_binds(usage);
+    binds.push(usage.cache_write_hour.into());
+    binds
+}
+
+/// The same without how long caches keep them, as sums have them.
 fn usage_binds(usage: &TokenUsage) -> Vec<Bind<'static>> {
-    let TokenUsage { input, output, cached_input, cache_write, reasoning, audio_input, audio_output } = *usage;
+    let TokenUsage { input, output, cached_input, cache_write, reasoning, audio_input, audio_output, .. } = *usage;
     [input, output, cached_input, cache_write, reasoning, audio_input, audio_output].map(Bind::Int).to_vec()
 }
 
@@ -274,7 +288,7 @@ fn insert_request(row: &RequestRow) -> Statement<'_> {
 }
 
 fn settle(settlement: &Settlement) -> Statement<'_> {
-    let mut binds = usage_binds(&settlement.usage);
+    let mut binds = classes(&settlement.usage);
     binds.extend::<[Bind; 9]>([
         settlement.micro_usd.into(),
         settlement.status.name().into(),

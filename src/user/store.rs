@@ -252,6 +252,8 @@ pub struct RequestRow {
     pub cached_input: u64,
     /// Of `input`: written to the provider's cache.
     pub cache_write: u64,
+    /// Of `cache_write`: to be kept for an hour.
+    pub cache_write_hour: u64,
     /// Of `output`: spent on reasoning.
     pub reasoning: u64,
     /// Of `input`: audio.
@@ -284,6 +286,7 @@ impl RequestRow {
             output: self.output.unwrap_or(0),
             cached_input: self.cached_input,
             cache_write: self.cache_write,
+            cache_write_hour: self.cache_write_hour,
             reasoning: self.reasoning,
             audio_input: self.audio_input,
             audio_output: self.audio_output,

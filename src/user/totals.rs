@@ -56,6 +56,8 @@ impl DayRow {
             output: self.output,
             cached_input: self.cached_input,
             cache_write: self.cache_write,
+            // Rows tell how long; their dollars are what counts in sums.
+            cache_write_hour: 0,
             reasoning: self.reasoning,
             audio_input: self.audio_input,
             audio_output: self.audio_output,

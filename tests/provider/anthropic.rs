@@ -14,7 +14,7 @@ use behest::provider::{Call, Extras, Kind, Outbound, Private, Target};
 use behest::sse::encode;
 use serde_json::{Value, json};
 
-use crate::goldens::{expect, expect_usage, extras, setup};
+use crate::goldens::{expect, expect_billed, expect_usage, extras, setup};
 use crate::play::{every_cut, play_each_cut, play_with, random_cuts, target};
 
 fn anthropic(setup: &Value) -> Target {
@@ -66,6 +66,7 @@ fn check(folder: &Path) {
             Err(error) => {
                 assert_eq!(error.status(), 502, "{name}");
                 expect(&folder.join("reply.json"), Some(error.body().as_bytes()));
+                expect_billed(folder, target.kind, &upstream);
             }
         }
     }

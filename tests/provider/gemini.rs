@@ -15,7 +15,7 @@ use behest::provider::{Call, Extras, Kind, Outbound, Target};
 use behest::sse::{DONE, Decoder};
 use serde_json::{Value, json};
 
-use crate::goldens::{expect, expect_usage, extras, setup};
+use crate::goldens::{expect, expect_billed, expect_usage, extras, setup};
 use crate::play::{every_cut, play_each_cut, play_with, random_cuts, target};
 
 fn gemini(setup: &Value) -> Target {
@@ -72,7 +72,10 @@ fn check(folder: &Path) {
                 expect(&folder.join("message.json"), reply.message.as_deref().map(str::as_bytes));
                 expect_private(folder, &json!(reply.private));
             }
-            Err(error) => expect(&folder.join("reply.json"), Some(error.body().as_bytes())),
+            Err(error) => {
+                expect(&folder.join("reply.json"), Some(error.body().as_bytes()));
+                expect_billed(folder, target.kind, &upstream);
+            }
         }
     }
 }

@@ -67,6 +67,7 @@ fn check(folder: &Path) {
         Err(error) => {
             assert_eq!(error.status(), 502, "{name}");
             expect(&folder.join("reply.json"), Some(error.body().as_bytes()));
+            expect_billed(folder, kind, &upstream);
         }
     }
 }
@@ -85,6 +86,12 @@ pub fn extras(setup: &Value) -> Extras {
 
 pub fn expect_usage(folder: &Path, usage: &Value) {
     expect(&folder.join("usage.json"), Some(format!("{usage}\n").as_bytes()));
+}
+
+/// What is billed of an answer that is none, if it says so.
+pub fn expect_billed(folder: &Path, kind: Kind, upstream: &[u8]) {
+    let billed = kind.dialect().billed(upstream).map(|usage| format!("{}\n", json!({"usage": usage})));
+    expect(&folder.join("usage.json"), billed.as_ref().map(|text| text.as_bytes()));
 }
 
 /// `setup.json`, which may be absent.

@@ -2,6 +2,9 @@
 //!
 //! Absent on purpose: the platform (tests/worker).
 
+use std::collections::BTreeMap;
+
+use behest::lease::schema as lease;
 use behest::rollup::schema::{self, SCHEMA};
 use behest::rollup::store::{Applied, DetailRow, Scan, TotalRow};
 use behest::rollup::usage::{By, GroupKey, UsageQuery};
@@ -48,11 +51,30 @@ impl Script {
             limit: rng.u64(1..9),
         };
         self.push(&schema::details(&scan), Some(store.details(&scan).unwrap().iter().map(detail_row).collect()));
+        self.ask_spent(store, rng);
         let (since, limit) = (rng.u64(..99), rng.u64(..5));
         let recent: Value = store.recent(since, limit).unwrap().into_iter().map(|user| json!([user])).collect();
         self.push(&(schema::RECENT, vec![since.into(), limit.into()]), Some(recent));
         self.push(&(schema::OLDEST_DETAIL, vec![]), Some(json!([[store.oldest_detail().unwrap()]])));
         self.push(&(schema::OLDEST_ERASURE, vec![]), Some(json!([[store.oldest_erasure().unwrap()]])));
+    }
+
+    /// What a budget that is switched on asks of the sums.
+    fn ask_spent(&mut self, store: &Memory, rng: &mut fastrand::Rng) {
+        let from = rng.u64(..60);
+        let to = from + rng.u64(1..30);
+        let mut users: BTreeMap<&str, [u64; 3]> = BTreeMap::new();
+        for row in store.rows.totals.values().filter(|row| (from..to).contains(&row.hour)) {
+            let sums = users.entry(&row.user).or_default();
+            for (sum, more) in sums.iter_mut().zip([row.requests, row.input + row.output, row.micro_usd]) {
+                *sum = (*sum + more).min((1 << 53) - 1);
+            }
+        }
+        let row = |(user, [requests, tokens, micro_usd]): (&str, [u64; 3])| json!([user, requests, tokens, micro_usd]);
+        let user = user(rng);
+        let one: Value = users.get_key_value(user.as_str()).map(|(user, sums)| row((user, *sums))).into_iter().collect();
+        self.push(&(lease::SPENT_OF, vec![from.into(), to.into(), Bind::Text(user.into())]), Some(one));
+        self.push(&(lease::SPENT, vec![from.into(), to.into()]), Some(users.into_iter().map(row).collect()));
     }
 
     /// Every row of every table.

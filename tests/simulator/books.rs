@@ -47,6 +47,10 @@ pub struct Entry {
     /// True time.
     pub admitted: u64,
     /// By the user's clock.
+    pub at: u64,
+    /// It is in the project's ledger.
+    pub told: bool,
+    /// By the user's clock.
     pub deadline: u64,
     /// How long it may run, ms.
     pub ttl: u64,
@@ -89,8 +93,12 @@ pub struct Sum {
     pub committed: u64,
     /// Billed beyond what was held for it.
     pub overdrawn: u64,
-    /// Admitted by configurations without this limit.
+    /// Admitted by configurations without this limit, and not in the ledger when it was switched on.
     pub unlimited: u64,
+    /// The same, and not in the ledger yet.
+    pub untold: u64,
+    /// The same, wherever it is.
+    pub ever_unlimited: u64,
 }
 
 #[derive(Debug, Default)]
@@ -143,7 +151,11 @@ impl Books {
         sum.committed += amount;
         match most(settings, entry.version, |limits| share.limit(limits)) {
             _ if amount == 0 => {}
-            None => sum.unlimited += amount,
+            None => {
+                sum.unlimited += amount;
+                sum.untold += amount;
+                sum.ever_unlimited += amount;
+            }
             Some(limit) => assert!(
                 sum.committed <= limit + sum.overdrawn + sum.unlimited,
                 "{share:?} is overspent: {sum:?}, limit {limit}, by {entry:?}"
@@ -203,6 +215,30 @@ impl Books {
         assert!(!self.entries[index].settled, "settled twice");
         self.count(index, Amount::of(usage, self.entries[index].priced));
         (self.entries[index].settled, self.entries[index].ended) = (true, true);
+    }
+
+    /// Requests of a user since it was last erased that are settled and not in the project's ledger.
+    pub fn untold(&self, user: usize, born: u64) -> Vec<usize> {
+        let of = |entry: &Entry| entry.user == user && entry.born == born && entry.settled && !entry.told;
+        (0..self.entries.len()).filter(|index| of(&self.entries[*index])).collect()
+    }
+
+    /// A request is in the project's ledger now: what it counts there.
+    pub fn tell(&mut self, index: usize, settings: &[Limits]) -> [u64; 3] {
+        self.entries[index].told = true;
+        let entry = &self.entries[index];
+        for share in Share::ALL {
+            if most(settings, entry.version, |limits| share.limit(limits)).is_none() {
+                let sum = self.sums.entry((share, entry.span.of(share))).or_default();
+                sum.untold = sum.untold.saturating_sub(entry.counted.counts_as(share));
+            }
+        }
+        [1, entry.counted.tokens, entry.counted.micro_usd]
+    }
+
+    /// A budget is limited from now on: what is in the ledger by now is no excuse any more.
+    pub fn switch_on(&mut self, share: Share) {
+        self.sums.iter_mut().filter(|((of, _), _)| *of == share).for_each(|(_, sum)| sum.unlimited = sum.unlimited.min(sum.untold));
     }
 
     /// A user was erased: what its requests held is spent, and those that run go on.

@@ -239,7 +239,16 @@ fn name(user: usize) -> String {
 fn terms(limits: Limits, now: u64) -> Terms {
     let day = day_of(now);
     let month = month_of(day);
-    Terms { version: 1, limits, span: Span { day, month }, day_ends: (day + 1) * DAY_MS, month_ends: next_month(day) * DAY_MS }
+    let (day_begins, month_begins) = (day * DAY_MS, month * DAY_MS);
+    Terms {
+        version: 1,
+        limits,
+        span: Span { day, month },
+        day_begins,
+        month_begins,
+        day_ends: (day + 1) * DAY_MS,
+        month_ends: next_month(day) * DAY_MS,
+    }
 }
 
 fn begin(user: usize, request: u64) -> Begin {

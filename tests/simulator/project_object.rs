@@ -14,6 +14,8 @@ use crate::rows::LeaseRows;
 use crate::wire::{Caller, Event, Round};
 use crate::world::World;
 
+/// One hour in ms.
+const HOUR_MS: u64 = 3_600_000;
 /// How long a user may take to give back, ms.
 const RECALL_MS: u64 = 1_500;
 /// The longest life of a lease, ms.
@@ -70,6 +72,39 @@ impl World {
         answer
     }
 
+    /// Settled requests of a user come into the project's ledger: all, or some of them.
+    pub fn roll_up(&mut self, user: usize, all: bool) {
+        let (name, born) = (self.users[user].name.clone(), self.users[user].born);
+        for index in self.books.untold(user, born) {
+            if all || self.rng.u8(..4) > 0 {
+                let hour = self.books.entries[index].at / HOUR_MS;
+                let counts = self.books.tell(index, &self.settings);
+                let sums = self.project.rows.ledger.entry((hour, name.clone())).or_default();
+                sums.iter_mut().zip(counts).for_each(|(sum, more)| *sum += more);
+                self.seen.rolled_up += 1;
+            }
+        }
+        let _ = self.with_pool(|pool, rows, terms, _| Ok(pool.told(rows, terms, &name)?));
+    }
+
+    /// A user was erased: the ledger's sums of it are nobody's now.
+    pub fn forget(&mut self, user: usize) {
+        let name = self.users[user].name.clone();
+        let calm = std::mem::replace(&mut self.calm, true);
+        // One batch on the platform: it fails as a whole.
+        self.with_pool(|pool, rows, terms, _| {
+            let spent = pool.spent_of(rows, terms, &name)?;
+            let all = std::mem::take(&mut rows.ledger);
+            for ((hour, user), sums) in all {
+                let user = if user == name { String::new() } else { user };
+                rows.ledger.entry((hour, user)).or_default().iter_mut().zip(sums).for_each(|(sum, more)| *sum += more);
+            }
+            Ok(pool.forgot(rows, terms, &name, &spent)?)
+        })
+        .unwrap();
+        self.calm = calm;
+    }
+
     fn terms(&self, now: u64) -> Terms {
         let day = day_of(now);
         let month = month_of(day);
@@ -77,6 +112,8 @@ impl World {
             version: self.newest(),
             limits: *self.limits(self.newest()),
             span: Span { day, month },
+            day_begins: day * DAY_MS,
+            month_begins: month * DAY_MS,
             day_ends: (day + 1) * DAY_MS,
             month_ends: next_month(day) * DAY_MS,
         }
@@ -154,7 +191,7 @@ impl World {
     /// Tells every user that holds a slice by an older configuration.
     pub fn tell(&mut self) {
         let found = self.with_pool(|pool, rows, terms, now| Ok((pool.outdated(rows, terms, now)?, pool.has_outdated(terms.version, now))));
-        let Ok((recalls, outdated)) = found else { return };
+        let Ok((recalls, outdated)) = found else { return self.wire.put(self.now + RETRY_MS, Event::Tell) };
         if !recalls.is_empty() {
             self.seen.told += 1;
             self.recall(recalls, Purpose::Tell);

@@ -38,6 +38,7 @@ impl World {
         self.wait(ANSWER_MS);
         self.users.iter_mut().for_each(|object| object.check_memory(self.now));
         self.let_reservations_expire();
+        (0..self.users.len()).for_each(|user| self.roll_up(user, true));
         self.check_users();
         // Clocks that were set back see everything later.
         let slack = self.project.set_back + self.users.iter().map(|object| object.set_back).sum::<u64>() + 10_000;
@@ -190,7 +191,9 @@ impl World {
                 let share = Share::ALL.into_iter().find(|share| share.of_project() == *scope).unwrap();
                 let (truly, unknown) = (self.books.sum(share, self.span()).committed, self.unknown(share));
                 assert!((truly.saturating_sub(unknown)..=truly).contains(used) || !whole.budgets, "{share:?}: {used} used, truly {truly}");
+                let before = self.books.sum(share, self.span()).ever_unlimited;
                 self.seen.used_whole_budget += u64::from(unknown == 0);
+                self.seen.used_whole_switched_on += u64::from(unknown == 0 && before > 0);
                 None
             }
             (State::Begun(_), Some(Limit::Budget(share))) if self.unknown(share) > 0 => Some(request),
@@ -201,11 +204,11 @@ impl World {
     }
 
     /// How much of a budget may be spent without the project's knowing of it: what was billed beyond a reservation, if the
-    /// message that told of it may be lost, and what users spent before there was a limit.
+    /// message that told of it may be lost, and what users spent before there was a limit and is not rolled up.
     fn unknown(&self, share: Share) -> u64 {
         let (sum, trouble) = (self.books.sum(share, self.span()), self.trouble);
         let certain = !(trouble.messages || trouble.delays || trouble.commits || trouble.crashes);
-        sum.unlimited + if certain { 0 } else { sum.overdrawn }
+        sum.untold + if certain { 0 } else { sum.overdrawn }
     }
 
     fn give_up(&self, why: std::fmt::Arguments) -> ! {

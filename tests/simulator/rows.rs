@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use behest::lease::holder::Holder;
 use behest::lease::pool::Base;
+use behest::lease::spent::Spent;
 use behest::lease::store::{Store, StoreError, Write};
 
 use crate::memory::Fault;
@@ -14,6 +15,8 @@ use crate::memory::Fault;
 pub struct LeaseRows {
     holders: BTreeMap<String, Holder>,
     base: Base,
+    /// The project's ledger: requests, tokens and micro-dollars by hour and user.
+    pub ledger: BTreeMap<(u64, String), [u64; 3]>,
     pub fault: Fault,
 }
 
@@ -25,6 +28,19 @@ impl Store for LeaseRows {
 
     fn base(&self) -> Result<Base, StoreError> {
         Ok(serde_json::from_str(&serde_json::to_string(&self.base).unwrap()).unwrap())
+    }
+
+    fn spent(&self, user: Option<&str>, (from, to): (u64, u64)) -> Result<Vec<Spent>, StoreError> {
+        let mut all: BTreeMap<&str, Spent> = BTreeMap::new();
+        for ((hour, name), [requests, tokens, micro_usd]) in &self.ledger {
+            if (from..to).contains(hour) && user.is_none_or(|user| user == name) {
+                let spent = all.entry(name).or_insert_with(|| Spent { user: name.clone(), ..Spent::default() });
+                spent.requests += requests;
+                spent.tokens += tokens;
+                spent.micro_usd += micro_usd;
+            }
+        }
+        Ok(all.into_values().collect())
     }
 
     fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {

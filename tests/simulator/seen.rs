@@ -33,7 +33,7 @@ counters! {
     lost doubled slow failed_before failed_after project_failed_before project_failed_after evicted evicted_project
     recalled_itself outlived
     erased came_back gone set_back project_set_back
-    lowered raised switched_off switched_on
+    lowered raised switched_off switched_on budget_switched_on rolled_up used_whole_switched_on
     used_whole_rate used_whole_places used_whole_budget used_whole_after_loss used_whole_after_erasure next_day next_month
 }
 

@@ -318,10 +318,11 @@ impl World {
         }
     }
 
-    pub fn erase(&mut self, user: usize) {
-        if self.with(user, &Cause::Erase, |state, store, now| state.apply(store, Command::Erase, now)).is_ok() {
-            self.seen.erased += 1;
-        }
+    /// Whether it went well.
+    pub fn erase(&mut self, user: usize) -> bool {
+        let erased = self.with(user, &Cause::Erase, |state, store, now| state.apply(store, Command::Erase, now)).is_ok();
+        self.seen.erased += u64::from(erased);
+        erased
     }
 
     /// The object is gone from memory, and with it whatever was being done.

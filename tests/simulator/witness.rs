@@ -152,6 +152,8 @@ impl World {
             request: begin.request_id[1..].parse().unwrap(),
             version,
             admitted: self.now,
+            at: row.at,
+            told: false,
             deadline: row.deadline,
             ttl: row.deadline - row.at,
             span: Span { day, month: month_of(day) },

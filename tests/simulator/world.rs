@@ -4,6 +4,7 @@
 //! in `user_object` as it happens. Absent on purpose: what holds when all is quiet (`rest`).
 
 use behest::calendar::{DAY_MS, next_month};
+use behest::lease::Share;
 use behest::user::command::Limits;
 use fastrand::Rng;
 
@@ -97,6 +98,7 @@ impl World {
             53..55 if self.trouble.erasure => self.erase_one(user),
             55..57 if self.trouble.set_back => self.set_back(user),
             57 if self.trouble.loss => self.lose(user),
+            58..61 => self.roll_up(user, false),
             _ => {}
         }
         let day = self.now / DAY_MS;
@@ -120,6 +122,10 @@ impl World {
                 _ => {}
             }
         }
+        Share::ALL.into_iter().filter(|share| share.limit(&before).is_none() && share.limit(&after).is_some()).for_each(|share| {
+            self.books.switch_on(share);
+            self.seen.budget_switched_on += 1;
+        });
         self.settings.push(after);
         self.say(|| format!("configuration {}: {after:?}", self.newest()));
         self.tell();
@@ -140,7 +146,10 @@ impl World {
 
     /// A user is erased, and mostly back at once.
     fn erase_one(&mut self, user: usize) {
-        self.erase(user);
+        self.roll_up(user, true);
+        if self.erase(user) {
+            self.forget(user);
+        }
         if self.trouble.set_back && self.rng.bool() {
             self.set_back(user);
         }

@@ -11,7 +11,10 @@ mod model;
 mod outbox;
 mod overrides;
 mod properties;
+mod room;
 mod routes;
+#[path = "../simulator/rows.rs"]
+mod rows;
 #[path = "../support/sqlite.rs"]
 mod script;
 mod sqlite;

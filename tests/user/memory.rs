@@ -279,7 +279,7 @@ impl Rows {
 fn set_usage(row: &mut RequestRow, usage: behest::api::usage::TokenUsage) {
     (row.input, row.output) = (Some(usage.input), Some(usage.output));
     (row.cached_input, row.cache_write, row.reasoning) = (usage.cached_input, usage.cache_write, usage.reasoning);
-    (row.audio_input, row.audio_output) = (usage.audio_input, usage.audio_output);
+    (row.audio_input, row.audio_output, row.cache_write_hour) = (usage.audio_input, usage.audio_output, usage.cache_write_hour);
 }
 
 /// The statements of the write must have a value per placeholder, and every value must fit the platform.

@@ -22,6 +22,9 @@ beforeAll(async () => {
   client = new OpenAI({ apiKey: await project.token(), baseURL: `${project.base}/v1`, maxRetries: 0, timeout: 20_000 });
 });
 
+/** What the user is said to have used once its requests are settled. */
+const tokens = async () => (await fetch(`${client.baseURL}/usage`, { headers: { authorization: `Bearer ${client.apiKey}` } }).then((answer) => answer.json())).totals.tokens;
+
 type Part = Record<string, unknown>;
 const said = (parts: Part[], more: object = {}) => ({ candidates: [{ content: { role: "model", parts }, index: 0, ...more }], usageMetadata: USAGE, modelVersion: MODEL, responseId: "r1" });
 const whole = (...parts: Part[]): Script => json(said(parts, { finishReason: "STOP" }));
@@ -34,6 +37,16 @@ const failure = async (answering: Script, more: object = {}): Promise<APIError> 
   upstream.answer(answering);
   return client.chat.completions.create({ ...hello, ...more }).then(() => Promise.reject(new Error("it did not fail")), (error) => error);
 };
+
+it("a call that the model did not form is a 502, and billed as Google bills it, streamed or not", async () => {
+  const before = await tokens();
+  const malformed = said([], { finishReason: "MALFORMED_FUNCTION_CALL", finishMessage: "print(weather" });
+  expect(await failure(json(malformed))).toBeInstanceOf(InternalServerError);
+  await expect.poll(tokens).toBe(before + 34);
+  // Google answers a stream with a whole answer, should it ever.
+  expect(await failure(json(malformed), { stream: true })).toBeInstanceOf(InternalServerError);
+  await expect.poll(tokens).toBe(before + 68);
+});
 
 describe("an answer of Gemini", () => {
   it("is OpenAI's", async () => {

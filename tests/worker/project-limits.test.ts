@@ -89,6 +89,38 @@ it("a lowered limit, a raised one and a suspension are in force with the next re
   expectError(await first.chat(ask), 403, "forbidden");
 });
 
+it("what is left of the project's limits is told: in headers as of the slice, by GET /v1/limits as of now", async () => {
+  const { users } = await open({ project_rpm: 40, user_rpm: 100, project_tokens_per_day: 5_000, user_tokens_per_day: 1_000_000 }, 2);
+  const [first, second] = [users[0]!, users[1]!];
+  const alone = await first.chat(ask);
+  expect(alone.headers.get("ratelimit-policy")).toContain('"project-requests-minute";q=40;w=60, "project-tokens-day";q=5000;qu="tokens";w=86400');
+  expect(alone.headers.get("ratelimit")).toMatch(new RegExp(`"project-requests-minute";r=39;t=\\d+, "project-tokens-day";r=${5_000 - EACH};t=\\d+$`));
+  // The tightest of all layers.
+  expect(["limit", "remaining"].map((what) => alone.headers.get(`x-ratelimit-${what}-requests`))).toEqual(["40", "39"]);
+  expect(["limit", "remaining"].map((what) => alone.headers.get(`x-ratelimit-${what}-tokens`))).toEqual(["5000", `${5_000 - EACH}`]);
+  const limit = async (user: User, name: string) => (await user.get("/v1/limits")).json.limits.find((each: { name: string }) => each.name === name);
+  expect(await limit(first, "project_tokens_per_day")).toMatchObject({ limit: 5_000, used: EACH, remaining: 5_000 - EACH, source: "project" });
+  expect(await limit(first, "project_usd_per_day")).toMatchObject({ limit: null, used: null, remaining: null, source: null });
+  // Another one finds at least what was used gone, and at most the slice of the first.
+  const { used, remaining } = await limit(second, "project_tokens_per_day");
+  expect(used).toBeGreaterThanOrEqual(EACH);
+  expect(used).toBeLessThan(20 * EACH);
+  expect(used + remaining).toBe(5_000);
+  expect((await limit(second, "project_rpm")).resets_at * 1_000).toBeGreaterThan(Date.now());
+});
+
+it("a budget that is switched on counts what was spent before, also of users that are erased, once", async () => {
+  const { project, users } = await open({ project_rpm: 100 }, 3);
+  const [first, second, third] = [users[0]!, users[1]!, users[2]!];
+  for (const user of [first, first, second]) expect((await user.chat(ask)).status).toBe(200);
+  // The owner's question makes the ledger complete.
+  await expect.poll(async () => (await project.admin("/usage")).json.totals.requests).toBe(3);
+  expect((await project.admin("/users/user-0", { method: "DELETE" })).status).toBe(204);
+  await project.admin("/settings", { method: "PUT", body: { limits: { project_tokens_per_day: 4 * EACH + 1 } } });
+  expect((await third.chat(ask)).status).toBe(200);
+  expect(expectError(await third.chat(ask), 402, "quota_exceeded").details).toMatchObject({ scope: "project_tokens_per_day", used: 4 * EACH });
+});
+
 it("a bill above the estimate is the project's loss once, and stands in the way of everybody", async () => {
   const { upstream, project, users } = await open({ project_tokens_per_day: 100 }, 2);
   upstream.answer(completion("hi", { usage: { prompt_tokens: 60, completion_tokens: 60, total_tokens: 120 } }));

@@ -9,7 +9,9 @@ use crate::error::Result;
 use crate::lease::holder::Holder;
 use crate::lease::pool::Base;
 use crate::lease::schema;
+use crate::lease::spent::Spent;
 use crate::lease::store::{Store, StoreError, Write};
+use crate::rollup;
 use crate::user::schema::{Bind, Statement};
 
 /// A project's holders.
@@ -35,6 +37,8 @@ impl LeaseStore {
     pub fn prepare(&mut self) -> Result<(), StoreError> {
         if !std::mem::replace(&mut self.prepared, true) {
             self.sql.prepare(schema::SCHEMA).map_err(failed)?;
+            // What was spent is read from the ledger's sums.
+            self.sql.prepare(rollup::schema::SCHEMA).map_err(failed)?;
         }
         Ok(())
     }
@@ -56,6 +60,14 @@ impl Store for LeaseStore {
 
     fn base(&self) -> Result<Base, StoreError> {
         self.rows(schema::BASE)?.first().map_or_else(|| Ok(Base::default()), |row| read(&row.body))
+    }
+
+    fn spent(&self, user: Option<&str>, (from, to): (u64, u64)) -> Result<Vec<Spent>, StoreError> {
+        match user {
+            None => self.sql.query(schema::SPENT, &[from.into(), to.into()]),
+            Some(user) => self.sql.query(schema::SPENT_OF, &[from.into(), to.into(), user.into()]),
+        }
+        .map_err(failed)
     }
 
     fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {

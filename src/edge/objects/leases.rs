@@ -14,7 +14,7 @@ use crate::config::Snapshot;
 use crate::edge::{clock, zones};
 use crate::error::{Error, Result};
 use crate::lease::pool::{Answer, Terms};
-use crate::lease::{Ask, Pool, Recall, Reply, Report, Share};
+use crate::lease::{Ask, Pool, Recall, Reply, Report, Room, Share};
 use crate::user::{Command, Outcome};
 
 /// How long a user may take to give back: somebody waits for it.
@@ -55,6 +55,29 @@ impl Leases {
             }
             self.recall(env, snapshot, recalls).await;
         }
+    }
+
+    /// What there is of the limits for a user.
+    pub fn room(&self, snapshot: &Snapshot, user: &str) -> Result<Room> {
+        self.with(snapshot, |pool, store, terms, now| Ok(pool.room_for(store, user, terms, now)?))
+    }
+
+    /// The ledger has counted something of a user. Slices that nobody has asked for since this object woke are read when they are.
+    pub fn told(&self, snapshot: &Snapshot, user: &str) -> Result<()> {
+        if self.pool.borrow().is_none() {
+            return Ok(());
+        }
+        self.with(snapshot, |pool, store, terms, _| Ok(pool.told(store, terms, user)?))
+    }
+
+    /// A user is erased: `forget` does so in the ledger.
+    pub fn forget<T>(&self, snapshot: &Snapshot, user: &str, forget: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.with(snapshot, |pool, store, terms, _| {
+            let spent = pool.spent_of(store, terms, user)?;
+            let forgotten = forget()?;
+            pool.forgot(store, terms, user, &spent)?;
+            Ok(forgotten)
+        })
     }
 
     /// What the owner has to be told of the project's budgets: an event that was told before is the same event.

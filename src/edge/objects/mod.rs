@@ -31,7 +31,7 @@ use crate::alert::delivery::Delivery;
 use crate::auth::address_window::{Admit, Answer};
 use crate::edge::clock;
 use crate::error::{Code, Error, Result};
-use crate::lease::{Ask, Reply};
+use crate::lease::{Ask, Reply, Room};
 
 /// How long an object may take.
 const DEADLINE_MS: u64 = 5_000;
@@ -57,6 +57,8 @@ enum Message {
     Config(Box<crate::project::Command>),
     /// About its limits. Answer: a `Reply`.
     Lease(Ask),
+    /// What there is of its limits for a user. Answer: a `Room`.
+    Room(String),
     /// About its ledger. Answer: a `rollup::Outcome`.
     Rollup(Box<crate::rollup::Command>),
     /// About its alerts. Answer: deliveries.
@@ -99,6 +101,11 @@ pub async fn project(env: &Env, id: &str, command: &crate::project::Command) -> 
 /// Asks a project's object for a slice of its limits, or gives one back.
 async fn lease(env: &Env, project_id: &str, ask: &Ask) -> Result<Reply> {
     Ok(call(env, PROJECT, project_id, &encode(&Message::Lease(ask.clone()))?).await?.0)
+}
+
+/// Asks a project's object what there is of its limits for a user.
+pub async fn room(env: &Env, project_id: &str, uid: &str) -> Result<Room> {
+    Ok(call(env, PROJECT, project_id, &encode(&Message::Room(uid.to_owned()))?).await?.0)
 }
 
 /// Asks one project's object of its ledger; also tells how many rows that wrote. A project that is not there is a 404.

@@ -56,6 +56,7 @@ impl DurableObject for ProjectObject {
                 let answer = self.lease(&ask).await;
                 reply(answer, self.leases.take_rows())
             }
+            Ok(Message::Room(user)) => reply(self.snapshot().and_then(|snapshot| self.leases.room(&snapshot, &user)), 0),
             Ok(Message::Rollup(command)) => {
                 let outcome = self.roll_up(*command).await;
                 reply(outcome, self.rollup.borrow_mut().take_rows())
@@ -142,7 +143,17 @@ impl ProjectObject {
     }
 
     async fn roll_up(&self, command: rollup::Command) -> Result<Outcome> {
-        let outcome = self.answer(command)?;
+        let outcome = match &command {
+            rollup::Command::Forget { user, .. } => self.leases.forget(&self.snapshot()?, &user.clone(), || self.answer(command))?,
+            rollup::Command::Apply { user, .. } => {
+                let user = user.clone();
+                let outcome = self.answer(command)?;
+                // It is counted: what fails here is read from the ledger with the next message.
+                let _ = self.leases.told(&self.snapshot()?, &user);
+                outcome
+            }
+            _ => self.answer(command)?,
+        };
         if matches!(outcome, Outcome::Told { .. } | Outcome::Forgotten) {
             self.schedule().await;
         }

@@ -22,6 +22,7 @@ mod wire;
 use super::failure::{self, Scrub};
 use super::{Call, Dialect, Extras, Reply, Target, Translate};
 use crate::api::chat::ChatRequest;
+use crate::api::usage::TokenUsage;
 use crate::error::{Error, Result};
 
 /// The name used in errors.
@@ -39,6 +40,10 @@ impl Dialect for Anthropic {
     fn response<'b>(&self, body: &'b [u8], chat: &ChatRequest<'_>, target: &Target, extras: &Extras) -> Result<Reply<'b>> {
         let json_tool = format::json_tool(chat, &target.model);
         response::read(body, json_tool.as_deref(), target, extras.now_s).ok_or_else(|| failure::from_answer(body, &Scrub::of(target)))
+    }
+
+    fn billed(&self, body: &[u8]) -> Option<TokenUsage> {
+        usage::of_answer(body)
     }
 
     fn failure(&self, status: u16, retry_after_ms: Option<u64>, body: &[u8], target: &Target) -> Error {

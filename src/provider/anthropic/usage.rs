@@ -13,21 +13,39 @@ pub(super) struct Counts {
     output: Option<u64>,
     cache_read: Option<u64>,
     cache_write: Option<u64>,
+    cache_write_hour: Option<u64>,
     thinking: Option<u64>,
     /// The output was counted to its end; until then it is a first few tokens.
     complete: bool,
 }
 
+/// What a whole answer counts, whatever else it is.
+pub(super) fn of_answer(body: &[u8]) -> Option<TokenUsage> {
+    let [usage] = pick(core::str::from_utf8(body).ok()?, ["usage"]).ok()?;
+    let mut counts = Counts::default();
+    counts.complete(usage?);
+    counts.tokens()
+}
+
 impl Counts {
     /// Takes a `usage` object in.
     pub(super) fn merge(&mut self, usage: &RawValue) {
-        let names = ["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens_details"];
-        let Ok([input, output, read, write, details]) = pick(usage.get(), names) else { return };
+        let names = [
+            "input_tokens",
+            "output_tokens",
+            "cache_read_input_tokens",
+            "cache_creation_input_tokens",
+            "cache_creation",
+            "output_tokens_details",
+        ];
+        let Ok([input, output, read, write, lifetimes, details]) = pick(usage.get(), names) else { return };
         let number = |value: Option<&RawValue>| whole(value?.get());
         self.input = number(input).or(self.input);
         self.output = number(output).or(self.output);
         self.cache_read = number(read).or(self.cache_read);
         self.cache_write = number(write).or(self.cache_write);
+        let hour = lifetimes.and_then(|all| pick(all.get(), ["ephemeral_1h_input_tokens"]).ok()).and_then(|[hour]| number(hour));
+        self.cache_write_hour = hour.or(self.cache_write_hour);
         let thinking = details.and_then(|details| pick(details.get(), ["thinking_tokens"]).ok()).and_then(|[thinking]| number(thinking));
         self.thinking = thinking.or(self.thinking);
     }
@@ -55,6 +73,7 @@ impl Counts {
             output,
             cached_input,
             cache_write,
+            cache_write_hour: self.cache_write_hour.unwrap_or(0).min(cache_write),
             reasoning: thinking.min(output),
             ..TokenUsage::default()
         })

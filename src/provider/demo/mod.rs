@@ -14,6 +14,7 @@ mod trigger;
 use super::openai::{self, OpenAi};
 use super::{Call, Dialect, Embeddings, Extras, Reply, Target, Translate};
 use crate::api::chat::ChatRequest;
+use crate::api::usage::TokenUsage;
 use crate::error::{Error, Result};
 
 pub use script::{Piece, Script};
@@ -37,6 +38,10 @@ impl Dialect for Demo {
 
     fn response<'b>(&self, body: &'b [u8], chat: &ChatRequest<'_>, target: &Target, extras: &Extras) -> Result<Reply<'b>> {
         OPENAI.response(body, chat, target, extras)
+    }
+
+    fn billed(&self, body: &[u8]) -> Option<TokenUsage> {
+        OPENAI.billed(body)
     }
 
     fn failure(&self, status: u16, retry_after_ms: Option<u64>, body: &[u8], target: &Target) -> Error {

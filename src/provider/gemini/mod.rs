@@ -28,6 +28,7 @@ mod wire;
 use super::failure::Scrub;
 use super::{Call, Dialect, Embeddings, Extras, Reply, Target, Translate};
 use crate::api::chat::ChatRequest;
+use crate::api::usage::TokenUsage;
 use crate::error::{Error, Result};
 use head::Asked;
 
@@ -48,6 +49,10 @@ impl Dialect for Gemini {
 
     fn response<'b>(&self, body: &'b [u8], chat: &ChatRequest<'_>, target: &Target, extras: &Extras) -> Result<Reply<'b>> {
         reply::read(body, &Asked::of(chat, target, extras), &Scrub::of(target))
+    }
+
+    fn billed(&self, body: &[u8]) -> Option<TokenUsage> {
+        usage::of_answer(body)
     }
 
     fn failure(&self, status: u16, retry_after_ms: Option<u64>, body: &[u8], target: &Target) -> Error {

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::api::usage::TokenUsage;
+use crate::json::pick;
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -50,10 +51,17 @@ pub(super) fn read(raw: &RawValue) -> Option<TokenUsage> {
         output: or_none(counts.candidates_token_count).saturating_add(thoughts),
         cached_input: or_none(counts.cached_content_token_count),
         cache_write: 0,
+        cache_write_hour: 0,
         reasoning: thoughts,
         audio_input: heard.saturating_sub(audio(counts.cache_tokens_details.as_ref())),
         audio_output: audio(counts.candidates_tokens_details.as_ref()),
     })
+}
+
+/// What a whole answer counts, whatever else it is.
+pub(super) fn of_answer(body: &[u8]) -> Option<TokenUsage> {
+    let [usage] = pick(core::str::from_utf8(body).ok()?, ["usageMetadata"]).ok()?;
+    read(usage?)
 }
 
 fn audio(details: Option<&Vec<Modality>>) -> u64 {

@@ -14,6 +14,7 @@ mod usage;
 use super::failure::{self, Scrub};
 use super::{Call, Dialect, Embeddings, Extras, Moderations, Outbound, Reply, Target, Translate};
 use crate::api::chat::ChatRequest;
+use crate::api::usage::TokenUsage;
 use crate::error::{Error, Result};
 
 pub(super) use request::body;
@@ -32,6 +33,10 @@ impl Dialect for OpenAi {
 
     fn response<'b>(&self, body: &'b [u8], _chat: &ChatRequest<'_>, target: &Target, _extras: &Extras) -> Result<Reply<'b>> {
         reply::read(body).ok_or_else(|| failure::from_answer(body, &Scrub::of(target)))
+    }
+
+    fn billed(&self, body: &[u8]) -> Option<TokenUsage> {
+        usage::of_answer(body)
     }
 
     fn failure(&self, status: u16, retry_after_ms: Option<u64>, body: &[u8], target: &Target) -> Error {

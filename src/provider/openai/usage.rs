@@ -28,10 +28,17 @@ pub(super) fn read(raw: &RawValue) -> Option<TokenUsage> {
         output: number(total).map_or(output, |total| output.max(total.saturating_sub(input))),
         cached_input: detail(prompt_details, "cached_tokens").or_else(|| number(cache_hit)).unwrap_or(0),
         cache_write: detail(prompt_details, "cache_write_tokens").unwrap_or(0),
+        cache_write_hour: 0,
         reasoning: detail(completion_details, "reasoning_tokens").unwrap_or(0),
         audio_input: detail(prompt_details, "audio_tokens").unwrap_or(0),
         audio_output: detail(completion_details, "audio_tokens").unwrap_or(0),
     })
+}
+
+/// What a whole answer counts, whatever else it is.
+pub(super) fn of_answer(body: &[u8]) -> Option<TokenUsage> {
+    let [usage] = pick(core::str::from_utf8(body).ok()?, ["usage"]).ok()?;
+    read(usage?)
 }
 
 fn detail(details: Option<&RawValue>, name: &str) -> Option<u64> {

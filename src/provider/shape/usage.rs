@@ -4,7 +4,7 @@ use crate::api::usage::TokenUsage;
 
 /// The `usage` object.
 pub(super) fn usage_json(usage: &TokenUsage) -> String {
-    let TokenUsage { input, output, cached_input, cache_write, reasoning, audio_input, audio_output } = *usage;
+    let TokenUsage { input, output, cached_input, cache_write, reasoning, audio_input, audio_output, .. } = *usage;
     // OpenAI has no name for tokens written to a cache; this is OpenRouter's.
     let written = if cache_write > 0 { format!(r#","cache_write_tokens":{cache_write}"#) } else { String::new() };
     format!(

@@ -5,11 +5,12 @@ use behest::price::Rates;
 use behest::user::command::Limits;
 
 /// Nobody knows; free; ordinary prices whose sums need rounding; prices that rise for long inputs.
-const PRICES: [Option<&str>; 4] = [
+const PRICES: [Option<&str>; 5] = [
     None,
     Some("0 0 0 0 0 0"),
     Some("2500000 1250000 3125000 10000000 40000000 80000000"),
     Some("333333 33333 500000 1500000 333333 1500000 60 666667 66667 1000000 2250000 666667 2250000"),
+    Some("3000000 300000 3750000 15000000 3000000 15000000 6000000"),
 ];
 
 /// Each limit is off more often than on, so that none hides the others.
@@ -43,6 +44,7 @@ pub fn usage(rng: &mut fastrand::Rng, input: u64, output: u64) -> TokenUsage {
         output,
         cached_input: part(input),
         cache_write: part(input / 2),
+        cache_write_hour: part(input / 4),
         reasoning: part(output),
         audio_input: part(input / 2),
         audio_output: part(output / 2),

@@ -35,6 +35,7 @@ impl Totals {
             output: a.output + b.output,
             cached_input: a.cached_input + b.cached_input,
             cache_write: a.cache_write + b.cache_write,
+            cache_write_hour: 0,
             reasoning: a.reasoning + b.reasoning,
             audio_input: a.audio_input + b.audio_input,
             audio_output: a.audio_output + b.audio_output,

@@ -3,23 +3,32 @@
 use behest::api::usage::TokenUsage;
 use behest::price::Rates;
 
-/// Six prices in pico-dollars: input, cached, written, output, audio in, audio out.
-type Six = [u64; 6];
+/// Seven prices in pico-dollars: input, cached, written, output, audio in, audio out, written for an hour.
+type Seven = [u64; 7];
 
 /// The prices for so much input; all nothing if nobody knows them.
-fn six(rates: Option<Rates>, input: u64) -> Six {
-    let Some(rates) = rates else { return [0; 6] };
+fn seven(rates: Option<Rates>, input: u64) -> Seven {
+    let Some(rates) = rates else { return [0; 7] };
     let numbers: Vec<u64> = String::from(rates).split(' ').map(|number| number.parse().unwrap()).collect();
-    let long = numbers.len() > 6 && input > numbers[6];
-    if long { numbers[7..].try_into().unwrap() } else { numbers[..6].try_into().unwrap() }
+    let each = if numbers.len() % 2 == 0 || numbers.len() == 13 { 6 } else { 7 };
+    let long = numbers.len() > each && input > numbers[each];
+    let of = if long { &numbers[each + 1..] } else { &numbers[..each] };
+    let mut seven = [of[2]; 7];
+    seven[..each].copy_from_slice(of);
+    seven
 }
 
 /// Micro-dollars of a usage: pico-dollars token by token, rounded by the fraction's distance to both neighbours.
 pub fn cost(rates: Option<Rates>, usage: TokenUsage) -> u64 {
-    let six = six(rates, usage.input);
+    let six = seven(rates, usage.input);
+    let hours = usage.cache_write_hour.min(usage.cache_write);
     let mut left = usage.input;
     let mut pico = 0_u64;
-    for (tokens, price) in [(usage.cached_input, six[1]), (usage.cache_write, six[2]), (usage.audio_input, six[4]), (u64::MAX, six[0])] {
+    let written = usage.cache_write.min(left - usage.cached_input.min(left));
+    let hours = hours.min(written);
+    let by_class =
+        [(usage.cached_input, six[1]), (hours, six[6]), (written - hours, six[2]), (usage.audio_input, six[4]), (u64::MAX, six[0])];
+    for (tokens, price) in by_class {
         pico += tokens.min(left) * price;
         left -= tokens.min(left);
     }
@@ -35,8 +44,8 @@ pub fn cost(rates: Option<Rates>, usage: TokenUsage) -> u64 {
 
 /// Micro-dollars that so many tokens can cost at most.
 pub fn worst(rates: Option<Rates>, input: u64, output: u64) -> u64 {
-    let [plain, cached, written, out, heard, spoken] = six(rates, input);
-    let pico = input * plain.max(cached).max(written).max(heard) + output * out.max(spoken);
+    let [plain, cached, written, out, heard, spoken, hour] = seven(rates, input);
+    let pico = input * plain.max(cached).max(written).max(hour).max(heard) + output * out.max(spoken);
     pico.div_ceil(1_000_000)
 }
 
