@@ -95,8 +95,6 @@ pub struct Sum {
     pub overdrawn: u64,
     /// Admitted by configurations without this limit, and not in the ledger when it was switched on.
     pub unlimited: u64,
-    /// The same, and not in the ledger yet.
-    pub untold: u64,
     /// The same, wherever it is.
     pub ever_unlimited: u64,
 }
@@ -153,7 +151,6 @@ impl Books {
             _ if amount == 0 => {}
             None => {
                 sum.unlimited += amount;
-                sum.untold += amount;
                 sum.ever_unlimited += amount;
             }
             Some(limit) => assert!(
@@ -224,21 +221,30 @@ impl Books {
     }
 
     /// A request is in the project's ledger now: what it counts there.
-    pub fn tell(&mut self, index: usize, settings: &[Limits]) -> [u64; 3] {
+    pub fn tell(&mut self, index: usize) -> [u64; 3] {
         self.entries[index].told = true;
         let entry = &self.entries[index];
-        for share in Share::ALL {
-            if most(settings, entry.version, |limits| share.limit(limits)).is_none() {
-                let sum = self.sums.entry((share, entry.span.of(share))).or_default();
-                sum.untold = sum.untold.saturating_sub(entry.counted.counts_as(share));
-            }
-        }
         [1, entry.counted.tokens, entry.counted.micro_usd]
     }
 
-    /// A budget is limited from now on: what is in the ledger by now is no excuse any more.
-    pub fn switch_on(&mut self, share: Share) {
-        self.sums.iter_mut().filter(|((of, _), _)| *of == share).for_each(|(_, sum)| sum.unlimited = sum.unlimited.min(sum.untold));
+    /// A budget will be limited: what is in the ledger by now is no excuse any more.
+    pub fn switch_on(&mut self, share: Share, settings: &[Limits]) {
+        let spans: Vec<u64> = self.sums.keys().filter(|(of, _)| *of == share).map(|(_, span)| *span).collect();
+        for span in spans {
+            let unlimited = self.unlimited(share, span, settings);
+            if let Some(sum) = self.sums.get_mut(&(share, span)) {
+                sum.unlimited = unlimited;
+            }
+        }
+    }
+
+    /// What was admitted by configurations without this limit and is not in the ledger.
+    pub fn unlimited(&self, share: Share, span: u64, settings: &[Limits]) -> u64 {
+        let of = |entry: &&Entry| {
+            let free = || most(settings, entry.version, |limits| share.limit(limits)).is_none();
+            !entry.told && entry.span.of(share) == span && free()
+        };
+        self.entries.iter().filter(of).map(|entry| entry.counted.counts_as(share)).sum()
     }
 
     /// A user was erased: what its requests held is spent, and those that run go on.

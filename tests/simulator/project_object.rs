@@ -78,7 +78,7 @@ impl World {
         for index in self.books.untold(user, born) {
             if all || self.rng.u8(..4) > 0 {
                 let hour = self.books.entries[index].at / HOUR_MS;
-                let counts = self.books.tell(index, &self.settings);
+                let counts = self.books.tell(index);
                 let sums = self.project.rows.ledger.entry((hour, name.clone())).or_default();
                 sums.iter_mut().zip(counts).for_each(|(sum, more)| *sum += more);
                 self.seen.rolled_up += 1;

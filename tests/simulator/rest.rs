@@ -207,8 +207,9 @@ impl World {
     /// message that told of it may be lost, and what users spent before there was a limit and is not rolled up.
     fn unknown(&self, share: Share) -> u64 {
         let (sum, trouble) = (self.books.sum(share, self.span()), self.trouble);
+        let share_span = self.span().of(share);
         let certain = !(trouble.messages || trouble.delays || trouble.commits || trouble.crashes);
-        sum.untold + if certain { 0 } else { sum.overdrawn }
+        self.books.unlimited(share, share_span, &self.settings) + if certain { 0 } else { sum.overdrawn }
     }
 
     fn give_up(&self, why: std::fmt::Arguments) -> ! {

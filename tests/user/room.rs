@@ -32,11 +32,20 @@ impl Project {
         Self { pool: Pool::default(), rows: LeaseRows::default(), terms }
     }
 
-    fn ask(&mut self, ask: &Ask, now: u64) -> Reply {
-        match self.pool.ask(&mut self.rows, &self.terms, ask, true, now).unwrap() {
-            Answer::Reply(reply) => reply,
-            Answer::Recall(recalls) => panic!("{recalls:?}"),
+    /// The project's answer. Of those that it calls back only the asker hears.
+    fn ask(&mut self, object: &mut Object, ask: &Ask, now: u64) -> Reply {
+        for recalled in [false, true] {
+            match self.pool.ask(&mut self.rows, &self.terms, ask, recalled, now).unwrap() {
+                Answer::Reply(reply) => return reply,
+                Answer::Recall(recalls) => {
+                    for recall in recalls.into_iter().filter(|recall| recall.user == ask.user) {
+                        let Ok(Outcome::Reported(report)) = object.apply(Command::GiveBack(Some(recall)), now) else { panic!() };
+                        self.pool.reported(&mut self.rows, &self.terms, &ask.user, &report, now).unwrap();
+                    }
+                }
+            }
         }
+        panic!("recalled twice")
     }
 
     /// Begins a request of a user as its object does.
@@ -45,7 +54,7 @@ impl Project {
         let mut begin = Begin { project, estimate: estimate(10, Some(90)), ..begin(id) };
         let mut outcome = object.user.admit(&mut object.store, &mut begin, None, now).unwrap();
         if let Outcome::Ask(ask) = &outcome {
-            let reply = self.ask(ask, now);
+            let reply = self.ask(object, ask, now);
             outcome = object.user.admit(&mut object.store, &mut begin, Some(&(reply, now)), now).unwrap();
         }
         match outcome {
