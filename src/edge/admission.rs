@@ -23,6 +23,7 @@ use crate::price::Rates;
 use crate::provider::{Extras, Kind, Target};
 use crate::question::Question;
 use crate::user::command::{Begin, BeginThread, Begun, Estimate};
+use crate::user::private;
 use crate::user::store::KeySource;
 use crate::user::{Command, Outcome};
 
@@ -87,12 +88,14 @@ impl Admission<'_> {
         facts.extend(rates.is_none().then(|| ("x-behest-warning", price::UNPRICED.to_owned())));
         let thread = thread.map(|id| BeginThread { id, messages: messages(chat), window_tokens: self.window(&estimate, target) });
         let asked = self.command(session, chat.model.as_deref(), target, resolved, rates, estimate);
-        let command = Begin { thread, stream: chat.stream, ..asked };
+        let calls = private::calls(chat.messages.iter().map(|message| message.raw));
+        let command = Begin { thread, calls, stream: chat.stream, ..asked };
         let limits = command.limits;
         let thread_id = command.thread.as_ref().map(|thread| thread.id.clone());
         let Some(begun) = self.admit(command, facts).await? else { return Ok(None) };
         ticket.input_estimate = begun.reservation.input;
         extras.prepend = begun.prepend;
+        extras.private = begun.private;
         extras.max_output = begun.reservation.max_output;
         ticket.seq = Some(begun.reservation.seq);
         ticket.turn = thread_id.zip(begun.base).map(|(id, base)| Turn { id, base, messages: messages(chat) });
@@ -140,6 +143,7 @@ impl Admission<'_> {
             request_id: self.inbound.request_id.clone(),
             session_id,
             thread: None,
+            calls: Vec::new(),
             model: asked.unwrap_or(DEFAULT_MODEL).to_owned(),
             model_served: resolved.served_model().to_owned(),
             provider: target.provider.clone(),

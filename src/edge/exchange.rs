@@ -92,6 +92,7 @@ impl Exchange<'_> {
             ending: Ending::Completed,
             seen: Seen::whole(reply.output_bytes, reply.usage),
             message: reply.message,
+            private: reply.private,
             first_ms,
             error: None,
         };
@@ -140,7 +141,7 @@ impl Exchange<'_> {
         self.abort.abort();
         let ending = if self.gone.is_raised() { Ending::Cancelled } else { Ending::Failed };
         let seen = Seen::whole(0, self.billed.get());
-        let ended = Ended { ending, seen, message: None, first_ms: None, error: Some(error.clone()) };
+        let ended = Ended { ending, seen, message: None, private: Vec::new(), first_ms: None, error: Some(error.clone()) };
         // The client learns of the provider's failure, not of ours in its wake; the log has both.
         let _ = settling.settle(ended).await;
         Err(error)

@@ -321,7 +321,9 @@ impl Pump {
 
     async fn settle(&mut self, ending: Ending, error: Option<Error>) -> Result<()> {
         let Some(settling) = self.settling.take() else { return Ok(()) };
-        let ended = Ended { ending, seen: self.seen(), message: self.translate.message(), first_ms: self.first_ms, error };
+        // Also of an answer that was cut: its client may have read the calls and go on from them.
+        let (message, private) = (self.translate.message(), self.translate.private());
+        let ended = Ended { ending, seen: self.seen(), message, private, first_ms: self.first_ms, error };
         settling.settle(ended).await
     }
 }

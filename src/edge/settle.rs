@@ -14,6 +14,7 @@ use crate::edge::inbound::Costs;
 use crate::edge::{clock, log, objects};
 use crate::error::{Error, Result};
 use crate::meter::Seen;
+use crate::provider::Private;
 use crate::user::alerts::Watch;
 use crate::user::command::{Base, Ending, Finish, ThreadFinish};
 use crate::user::{Command, Outcome};
@@ -26,6 +27,8 @@ pub struct Ended {
     pub seen: Seen,
     /// The assistant's message, as far as it got.
     pub message: Option<String>,
+    /// What the provider wants back with the results of its calls.
+    pub private: Vec<Private>,
     /// When the first frame was ready, epoch ms.
     pub first_ms: Option<u64>,
     /// What the client was told.
@@ -101,21 +104,28 @@ impl Settling {
         Self { tell, has_thread }
     }
 
-    /// Settles. For a thread this waits until the turn is stored, so that who reads the thread next finds it.
+    /// Settles. For a thread this waits until the turn is stored, so that who reads the thread next finds it; for an answer that
+    /// has something kept of its calls likewise, so that it is there when their results come.
     ///
     /// # Errors
     /// The turn could not be stored.
     pub async fn settle(self, ended: Ended) -> Result<()> {
         let (answer, answered) = oneshot::channel();
+        let is_waited_for = self.has_thread || !ended.private.is_empty();
         if self.tell.send((ended, answer)).is_err() {
             return Err(Error::server("nobody settles"));
         }
-        if self.has_thread { answered.await.unwrap_or_else(|_| Err(Error::server("settling was lost"))) } else { Ok(()) }
+        if !is_waited_for {
+            return Ok(());
+        }
+        let settled = answered.await.unwrap_or_else(|_| Err(Error::server("settling was lost")));
+        // An answer without a thread is whole without what is kept of it.
+        if self.has_thread { settled } else { Ok(()) }
     }
 }
 
 fn lost() -> Ended {
-    Ended { ending: Ending::Cancelled, seen: Seen::default(), message: None, first_ms: None, error: None }
+    Ended { ending: Ending::Cancelled, seen: Seen::default(), message: None, private: Vec::new(), first_ms: None, error: None }
 }
 
 impl Ticket {
@@ -176,6 +186,7 @@ impl Ticket {
             ttft_ms: ended.first_ms.map(|at| at.saturating_sub(self.arrived_ms)),
             duration_ms: Some(now.saturating_sub(self.arrived_ms)),
             thread,
+            private: ended.private.clone(),
             watch: self.watch.clone(),
         };
         let (outcome, rows) = objects::user(&self.env, &self.project_id, &self.uid, &Command::Finish(finish)).await?;

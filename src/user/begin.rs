@@ -34,7 +34,7 @@ enum Leased {
 impl User {
     pub(super) fn begin(&mut self, store: &mut impl Store, begin: &Begin, answer: Option<&(Reply, u64)>, now: u64) -> Result<Outcome> {
         if let Some(open) = self.open.get(&begin.request_id).copied() {
-            let history = history::read(store, begin.thread.as_ref())?;
+            let history = history::read(store, begin, self.clock(now))?;
             return Ok(self.begun(begin, &open, history, now));
         }
         if self.seen(&begin.request_id) {
@@ -47,7 +47,7 @@ impl User {
         if let Some(refusal) = too_many {
             return self.refused(store, begin, refusal, None, now);
         }
-        let history = history::read(store, begin.thread.as_ref())?;
+        let history = history::read(store, begin, at)?;
         let input = begin.estimate.input.saturating_add(history.tokens).min(MAX_REQUEST_TOKENS);
         let grant = match self.grant(begin, input, None, at) {
             Ok(grant) => grant,
@@ -146,7 +146,8 @@ impl User {
             grows_to: open.grows_to,
         };
         let rate = self.snapshot(&begin.limits, self.room(now), now);
-        Outcome::Begun(Begun { reservation, prepend: history.prepend, base: history.base, rate })
+        let History { prepend, private, base, .. } = history;
+        Outcome::Begun(Begun { reservation, prepend, private, base, rate })
     }
 
     /// Writes nothing, unless a limit was lowered below what is spent: nobody may be admitted any more who could tell of it.

@@ -19,6 +19,7 @@ use crate::api::ratelimit::Window;
 use crate::api::usage::TokenUsage;
 use crate::lease::{Ask, Lease, Recall, Report};
 use crate::price::Rates;
+use crate::provider::Private;
 use crate::rollup::batch::Batch;
 use crate::zone::Zone;
 
@@ -155,6 +156,9 @@ pub struct Begin {
     pub session_id: String,
     /// Set if the request belongs to a thread.
     pub thread: Option<BeginThread>,
+    /// The calls of tools in the client's messages ([`super::private::calls`]).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<String>,
     /// The model that the client asked for.
     pub model: String,
     /// The model that the provider will be asked for.
@@ -251,6 +255,9 @@ pub struct Begun {
     pub reservation: Reservation,
     /// History to put after the client's leading system and developer messages ([`super::reconcile::leading_instructions`]).
     pub prepend: Vec<Box<RawValue>>,
+    /// What is kept of the calls in `prepend` and in the client's messages.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub private: Vec<Private>,
     /// Give this back in [`ThreadFinish`]; set if the request has a thread.
     pub base: Option<Base>,
     /// The limits after this request was counted.
@@ -345,6 +352,9 @@ pub struct Finish {
     pub duration_ms: Option<u64>,
     /// Set if the request has a thread.
     pub thread: Option<ThreadFinish>,
+    /// What the provider wants back with the results of the answer's calls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub private: Vec<Private>,
     /// Set if the project wants alerts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<Watch>,

@@ -7,6 +7,7 @@
 use super::command::{Expire, Expired, Outcome};
 use super::finish::checkpoint;
 use super::holding::Upkeep;
+use super::private;
 use super::store::{Settlement, Store, StoreError, Write};
 use super::{MAX_SAFE, RETENTION_MS, User};
 use crate::calendar::DAY_MS;
@@ -16,6 +17,8 @@ use crate::error::Result;
 const PRUNE_ROWS: u64 = 1000;
 /// Admission needs the rows of today and of the last minute, whatever a project says.
 const MIN_RETENTION_MS: u64 = 2 * DAY_MS;
+// What is kept of an answer is outdated before its request's row is: the alarm for the row finds it.
+const _: () = assert!(private::KEEP_MS < MIN_RETENTION_MS);
 /// How long a row is kept because the project has not acknowledged it. It would have to be out of reach for all that time.
 const UNTOLD_MS: u64 = 400 * DAY_MS;
 /// The soonest that an alarm wakes the object again, but for telling the project.
@@ -30,6 +33,7 @@ impl User {
         self.settle(store, &due)?;
         let (pruned_through, mut writes) = self.prune(store, retention, now)?;
         let wake_at = self.wake_at(store, pruned_through.unwrap_or(0), retention, expire.roll_up_ms, now)?;
+        writes.extend(private::outdated(store, now)?);
         writes.push(Write::SetAlarm(wake_at));
         self.commit(store, &writes)?;
         // Pruning reaches into what memory is made of; reading again is simpler than repeating that, and rare.

@@ -2,13 +2,14 @@
 //!
 //! Always holds: a reservation is settled once, whoever comes first (finish, a repeated finish, the alarm). A finish that
 //! comes after the alarm changes no counter any more, but its turn is still stored, once (as long as the request's row is
-//! there). A finish past the deadline that comes before the alarm is simply a finish.
+//! there), with what is kept of its calls. A finish past the deadline that comes before the alarm is simply a finish.
 //! Absent on purpose: what a turn looks like in rows (`turn`).
 
 use super::budget::Amount;
 use super::charge::plausible;
 use super::command::{Ending, Finish, Finished, Outcome};
 use super::holding::Upkeep;
+use super::private;
 use super::store::{DayRow, Settlement, Status, Store, StoreError, Write};
 use super::turn::{self, Turn};
 use super::{MAX_SAFE, Open, User};
@@ -26,6 +27,10 @@ impl User {
         let micro_usd = open.cost(usage);
         let mut writes = store_turn(store, finish, open.at, now)?;
         let stored = !writes.is_empty();
+        // What its thread does not remember is not kept either.
+        if stored || finish.thread.is_none() {
+            writes.extend(private::keep(store, finish, open.at, self.clock(now))?);
+        }
         writes.push(Write::Settle(Settlement {
             seq: open.seq,
             ended: self.next_ended(),
@@ -65,7 +70,7 @@ impl User {
     /// Not open: unknown, a duplicate, or expired. Only the last has something left to do.
     fn finish_late(&mut self, store: &mut impl Store, finish: &Finish, now: u64) -> Result<Outcome> {
         let row = store.request(finish.seq)?.filter(|row| row.request_id == finish.request_id);
-        let micro_usd = row.as_ref().map(|row| row.micro_usd);
+        let (micro_usd, asked_at) = (row.as_ref().map(|row| row.micro_usd), row.as_ref().map_or(now, |row| row.at));
         let writes = match row {
             Some(row) if row.status == Status::Expired && !row.stored => store_turn(store, finish, row.at, now)?,
             _ => Vec::new(),
@@ -73,7 +78,8 @@ impl User {
         if writes.is_empty() {
             return Ok(Outcome::Finished(Finished { settled: false, stored: false, micro_usd, upkeep: Upkeep::Nothing }));
         }
-        let writes = [writes, vec![Write::MarkStored { seq: finish.seq }]].concat();
+        let kept = private::keep(store, finish, asked_at, self.clock(now))?;
+        let writes = [writes, kept, vec![Write::MarkStored { seq: finish.seq }]].concat();
         self.commit(store, &writes)?;
         Ok(Outcome::Finished(Finished { settled: false, stored: true, micro_usd, upkeep: Upkeep::Nothing }))
     }

@@ -7,25 +7,37 @@
 use serde_json::value::RawValue;
 
 use super::MAX_THREAD_BYTES;
-use super::command::{Base, BeginThread};
+use super::command::{Base, Begin, BeginThread};
 use super::message::{is_instruction, role, tool_call_id, tool_call_ids};
+use super::private;
 use super::reconcile::reconcile;
 use super::store::Store;
 use super::turn::{self, StoredMessage};
 use crate::api::estimate::message_tokens;
 use crate::error::{Code, Error, Result};
+use crate::provider::Private;
 
-/// What a request gets from its thread.
+/// What a request gets of what is stored.
 #[derive(Default)]
 pub(super) struct History {
     pub prepend: Vec<Box<RawValue>>,
-    /// What `prepend` adds to the prompt.
+    /// What is kept of the calls in it and in the client's messages.
+    pub private: Vec<Private>,
+    /// What both add to the prompt.
     pub tokens: u64,
     pub base: Option<Base>,
 }
 
+/// What a request gets of what is stored, as of `now`.
+pub(super) fn read(store: &impl Store, begin: &Begin, now: u64) -> Result<History> {
+    let mut history = of_thread(store, begin.thread.as_ref())?;
+    history.private = private::read(store, begin, &history.prepend, now)?;
+    history.tokens = history.tokens.saturating_add(private::tokens(&history.private, begin));
+    Ok(history)
+}
+
 /// Reads the thread and compares it with what the client sent.
-pub(super) fn read(store: &impl Store, thread: Option<&BeginThread>) -> Result<History> {
+fn of_thread(store: &impl Store, thread: Option<&BeginThread>) -> Result<History> {
     let Some(thread) = thread else { return Ok(History::default()) };
     let row = store.thread(&thread.id)?;
     if row.as_ref().is_some_and(|row| row.bytes > MAX_THREAD_BYTES) {
@@ -50,7 +62,7 @@ pub(super) fn read(store: &impl Store, thread: Option<&BeginThread>) -> Result<H
     let after: Vec<&RawValue> = sent.into_iter().filter(|message| !is_instruction(message)).collect();
     let prepend = without_open_calls(within(before, &after, thread.window_tokens), &after);
     let tokens = prepend.iter().map(|message| message_tokens(message.get())).fold(0, u64::saturating_add);
-    Ok(History { prepend, tokens, base: Some(base) })
+    Ok(History { prepend, private: Vec::new(), tokens, base: Some(base) })
 }
 
 /// The newest part of the history that fits and begins with a user message, or all of it. If what follows are tool results,

@@ -28,6 +28,7 @@ pub mod holding;
 mod message;
 pub mod outbox;
 pub mod overrides;
+pub mod private;
 mod rate;
 pub mod reconcile;
 pub mod refusal;

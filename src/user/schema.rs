@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::MAX_SAFE;
 use super::overrides::Overrides;
-use super::store::{AlertKey, AlertRow, DayRow, Extent, RequestRow, Settlement, ThreadRow, Write};
+use super::store::{AlertKey, AlertRow, DayRow, Extent, PrivateRow, RequestRow, Settlement, ThreadRow, Write};
 use crate::api::usage::TokenUsage;
 
 /// What is summed of request rows.
@@ -57,6 +57,8 @@ pub const SCHEMA: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS turns (\
      thread TEXT NOT NULL, turn INTEGER NOT NULL, piece INTEGER NOT NULL, last_message_at INTEGER, messages INTEGER, bytes INTEGER, \
      body TEXT NOT NULL, PRIMARY KEY (thread, turn, piece)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS private (\
+     seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, thread TEXT, bytes INTEGER NOT NULL, calls TEXT NOT NULL, body TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS overrides (id INTEGER PRIMARY KEY, limits TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS holding (id INTEGER PRIMARY KEY, body TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS outbox (\
@@ -133,6 +135,11 @@ pub const THREAD: &str = threads!("WHERE id = ?");
 pub const THREADS: &str = threads!("ORDER BY last_message_at DESC, id DESC LIMIT ?");
 /// `Store::threads` with `before`: `last_message_at`, id, limit → `ThreadRow`s.
 pub const THREADS_BEFORE: &str = threads!("WHERE (last_message_at, id) < (?, ?) ORDER BY last_message_at DESC, id DESC LIMIT ?");
+/// `Store::private`: since, calls as a JSON array → rows `{body}`.
+pub const PRIVATE: &str = "SELECT body FROM private WHERE at > ? AND EXISTS (\
+     SELECT 1 FROM json_each(private.calls) AS its WHERE its.value IN (SELECT value FROM json_each(?))) ORDER BY seq";
+/// `Store::private_sizes`: → `PrivateSize`s.
+pub const PRIVATE_SIZES: &str = "SELECT seq, at, bytes FROM private ORDER BY seq";
 /// `Store::turns`: thread → `TurnRow`s.
 pub const TURNS: &str = "SELECT turn, piece, body FROM turns WHERE thread = ? ORDER BY turn, piece";
 
@@ -155,6 +162,9 @@ const PUT_TURN: &str = "INSERT INTO turns (thread, turn, piece, last_message_at,
 const TRUNCATE_TURNS: &str = "DELETE FROM turns WHERE thread = ? AND turn >= ?";
 const DELETE_TURNS: &str = "DELETE FROM turns WHERE thread = ?";
 const DELETE_THREAD: &str = "DELETE FROM threads WHERE id = ?";
+const PUT_PRIVATE: &str = "INSERT OR REPLACE INTO private (seq, at, thread, bytes, calls, body) VALUES (?, ?, ?, ?, ?, ?)";
+const FORGET_PRIVATE: &str = "DELETE FROM private WHERE seq <= ?";
+const FORGET_PRIVATE_OF: &str = "DELETE FROM private WHERE thread = ?";
 const PUT_OVERRIDES: &str = "INSERT OR REPLACE INTO overrides (id, limits) VALUES (1, ?)";
 const PUT_OUTBOX: &str = "INSERT OR REPLACE INTO outbox (id, epoch, ended, acknowledged, low, retention_ms) VALUES (1, ?, ?, ?, ?, ?)";
 const FORGET_ALERTS: &str = "DELETE FROM alerts WHERE budget = ? AND span < ? AND told = 1";
@@ -172,6 +182,7 @@ const ERASE: &[&str] = &[
     "DELETE FROM days",
     "DELETE FROM threads",
     "DELETE FROM turns",
+    "DELETE FROM private",
     "DELETE FROM overrides",
     "DELETE FROM meta",
 ];
@@ -234,8 +245,10 @@ pub fn statements(write: &Write) -> Vec<Statement<'_>> {
         }
         Write::TruncateTurns { thread, from } => vec![(TRUNCATE_TURNS, vec![thread.as_str().into(), (*from).into()])],
         Write::DeleteThread { thread } => {
-            vec![(DELETE_TURNS, vec![thread.as_str().into()]), (DELETE_THREAD, vec![thread.as_str().into()])]
+            [DELETE_TURNS, FORGET_PRIVATE_OF, DELETE_THREAD].map(|sql| (sql, vec![thread.as_str().into()])).into()
         }
+        Write::PutPrivate(row) => vec![put_private(row)],
+        Write::ForgetPrivate { through } => vec![(FORGET_PRIVATE, vec![(*through).into()])],
         Write::PutOverrides(overrides) => vec![put_overrides(overrides)],
         Write::PutOutbox(row) => {
             let numbers = [row.epoch, row.ended, row.acknowledged, row.low].map(Bind::Int);
@@ -323,6 +336,12 @@ fn put_piece<'a>(thread: &'a str, numbers: [u64; 2], extent: Extent, body: &'a s
     binds.extend(numbers.into_iter().chain([last_message_at, messages, bytes]).map(Bind::Int));
     binds.push(body.into());
     (PUT_TURN, binds)
+}
+
+fn put_private(row: &PrivateRow) -> Statement<'_> {
+    let thread = row.thread.as_deref().map_or(Bind::Null, Bind::from);
+    let binds = vec![row.seq.into(), row.at.into(), thread, row.bytes.into(), row.calls.as_str().into(), row.body.as_str().into()];
+    (PUT_PRIVATE, binds)
 }
 
 /// One text, so that another limit is no other column.

@@ -14,6 +14,7 @@ use crate::price::Rates;
 pub use super::alerts::{AlertKey, AlertRow};
 pub use super::holding::Holding;
 use super::overrides::Overrides;
+pub use super::private::{PrivateRow, PrivateSize};
 pub use super::thread_row::{Extent, ThreadRow, TurnRow};
 pub use super::totals::{Checkpoint, DayRow};
 
@@ -59,6 +60,10 @@ pub trait Store {
     fn threads(&self, before: Option<(u64, &str)>, limit: u64) -> Result<Vec<ThreadRow>, StoreError>;
     /// All pieces of a thread's turns, by (turn, piece) ascending.
     fn turns(&self, thread: &str) -> Result<Vec<TurnRow>, StoreError>;
+    /// The `body` of each private row of a request after `since` (epoch ms) that has one of these calls, oldest first.
+    fn private(&self, calls: &[String], since: u64) -> Result<Vec<String>, StoreError>;
+    /// All private rows, oldest first.
+    fn private_sizes(&self) -> Result<Vec<PrivateSize>, StoreError>;
     /// Does all of it or none of it. After an error either may be the case: the caller reads again.
     fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError>;
 }
@@ -131,10 +136,17 @@ pub enum Write {
         /// The first to go.
         from: u64,
     },
-    /// Removes a thread and its turns.
+    /// Removes a thread, its turns, and what is kept of their calls.
     DeleteThread {
         /// The thread.
         thread: String,
+    },
+    /// 1 row: inserts or replaces what is kept of an answer's calls.
+    PutPrivate(PrivateRow),
+    /// Removes what is kept of answers up to and including this request.
+    ForgetPrivate {
+        /// The last one.
+        through: u64,
     },
     /// 1 row: replaces what is said of the user's limits.
     PutOverrides(Overrides),

@@ -130,6 +130,31 @@ fn too_much_to_keep_is_not_kept() {
     }
 }
 
+/// What becomes of thoughts that a model would refuse is said in the body and announced in a header, both or neither: a header that
+/// the project gave its provider stays, and without the beta in it the model is not given them.
+#[test]
+fn thoughts_that_a_model_checks_need_a_header() {
+    const BETA: &str = "thinking-binding-controls-2026-08-01";
+    let folder = Path::new("tests/fixtures/anthropic/thoughts-that-a-model-checks");
+    let (setup, body) = (setup(folder), fs::read(folder.join("request.json")).unwrap());
+    let chat = ChatRequest::parse(&body).unwrap();
+    let both = format!("files-api-2025-04-14, {BETA}");
+    for (own, kept, header, given) in [
+        (None, true, vec![BETA], true),
+        (None, false, vec![], false),
+        (Some("files-api-2025-04-14"), true, vec!["files-api-2025-04-14"], false),
+        (Some(both.as_str()), true, vec![both.as_str()], true),
+    ] {
+        let mut target = anthropic(&setup);
+        target.headers = own.map(|value| ("Anthropic-Beta".to_owned(), value.to_owned())).into_iter().collect();
+        let extras = if kept { extras(&setup) } else { Extras::default() };
+        let sent = outbound(&chat, &target, &extras).unwrap();
+        let headers: Vec<&str> = sent.headers.iter().filter(|(name, _)| name == "anthropic-beta").map(|(_, value)| value.as_str()).collect();
+        let text = String::from_utf8(sent.body).unwrap();
+        assert_eq!((headers, text.contains("sig1"), text.contains("drop_block")), (header, given, given), "{own:?}");
+    }
+}
+
 #[test]
 fn url_and_headers() {
     let mut target = anthropic(&json!({}));

@@ -9,7 +9,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use behest::api::chat::ChatRequest;
-use behest::provider::{Call, Extras, Kind, Private};
+use behest::provider::{Call, Extras, Kind, Private, Target};
 use behest::sse::Decoder;
 use serde_json::{Value, json};
 
@@ -218,7 +218,7 @@ fn recorded_calls_come_back_as_they_were() {
         if calls.is_empty() {
             continue;
         }
-        let target = target(Kind::Gemini);
+        let target = flash();
         let bytes = body.to_string();
         let reply = target.kind.dialect().response(bytes.as_bytes(), &chat(false), &target, &Extras::default()).unwrap();
         let answer: Value = serde_json::from_slice(&reply.body).unwrap();
@@ -249,11 +249,14 @@ fn recorded_calls_come_back_as_they_were() {
     assert!(rows.is_empty() || (compared >= 80 && signed >= 80), "only {compared} and {signed}");
 }
 
+/// A generation that takes signatures and needs none, so that none is made up.
+fn flash() -> Target {
+    Target { model: "gemini-2.5-flash".into(), ..target(Kind::Gemini) }
+}
+
 /// What goes to Google when a client goes on from an answer with calls.
 fn next_request(message: &Value, private: Vec<Private>) -> Value {
-    let mut target = target(Kind::Gemini);
-    // A generation that takes signatures and needs none, so that none is made up.
-    target.model = "gemini-2.5-flash".into();
+    let target = flash();
     let results = message["tool_calls"].as_array().unwrap().iter();
     let results = results.map(|call| json!({"role": "tool", "tool_call_id": call["id"], "content": "done"}));
     let messages: Vec<Value> = [json!({"role": "user", "content": "x"}), message.clone()].into_iter().chain(results).collect();

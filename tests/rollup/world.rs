@@ -120,6 +120,7 @@ impl World {
             request_id: request_id.clone(),
             session_id: format!("s{}", self.rng.u8(..2)),
             thread: None,
+            calls: Vec::new(),
             model: "m".to_owned(),
             model_served: format!("m{}", self.rng.u8(..2)),
             provider: format!("p{}", self.rng.u8(..2)),
@@ -153,6 +154,7 @@ impl World {
             ttft_ms: None,
             duration_ms: Some(5),
             thread: None,
+            private: Vec::new(),
             watch: None,
         };
         if let Some(Outcome::Finished(finished)) = self.ask(place, Command::Finish(finish)) {

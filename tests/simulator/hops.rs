@@ -185,6 +185,7 @@ impl Project {
             ttft_ms: None,
             duration_ms: None,
             thread: None,
+            private: Vec::new(),
         };
         let Outcome::Finished(finished) = self.apply(user, Command::Finish(finish), now) else { panic!("finish") };
         assert!(finished.settled);
@@ -259,6 +260,7 @@ fn begin(user: usize, request: u64) -> Begin {
         request_id: format!("r{request}"),
         session_id: "s".to_owned(),
         thread: None,
+        calls: Vec::new(),
         model: "m".to_owned(),
         model_served: "m".to_owned(),
         provider: "p".to_owned(),

@@ -67,6 +67,7 @@ impl World {
             request_id: format!("r{}", self.requests.len()),
             session_id: "s".to_owned(),
             thread: None,
+            calls: Vec::new(),
             model: "m".to_owned(),
             model_served: "m".to_owned(),
             provider: "p".to_owned(),
@@ -163,8 +164,18 @@ impl World {
     pub fn finish(&mut self, request: usize, usage: Option<TokenUsage>, status: Ending) {
         let State::Begun(seq) = self.requests[request].state else { return };
         let request_id = self.requests[request].begin.request_id.clone();
-        let finish =
-            Finish { request_id, seq, usage, estimated: false, status, ttft_ms: None, duration_ms: None, thread: None, watch: None };
+        let finish = Finish {
+            request_id,
+            seq,
+            usage,
+            estimated: false,
+            status,
+            ttft_ms: None,
+            duration_ms: None,
+            thread: None,
+            private: Vec::new(),
+            watch: None,
+        };
         self.requests[request].state = State::Ended;
         self.requests[request].finish = Some(finish.clone());
         // Whatever its object knows: it does not run any more.

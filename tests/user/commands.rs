@@ -8,7 +8,7 @@ use behest::user::overrides::{Bound, Overrides};
 use behest::user::report::UsageQuery;
 use behest::zone::Zone;
 
-use crate::words::{begin, finish, raw, to_thread, told, turn, usage};
+use crate::words::{begin, finish, private, raw, to_thread, told, turn, usage};
 
 /// Spaces, number forms, escapes, key order and nesting that a detour through a value would change.
 const ODD: &str = "{ \"content\" : \"caf\\u00e9 \\ud83e\\udd80 \\/\",\n\t\"role\":\"user\", \"x\":[1.0, 1e3, -0.0, 12345678901234567890123, 1.10], \"a\":{ } ,\"a\":null}";
@@ -22,12 +22,14 @@ fn id() -> String {
 fn every_command_arrives_as_it_was_sent() {
     let messages = vec![raw(ODD), raw(ODD)];
     let thread_finish = turn("t", BASE, &messages, Some(ODD));
-    let commands: [(Command, usize); 19] = [
+    let commands: [(Command, usize); 21] = [
         (Command::Begin(Begin { thread: Some(to_thread("t", &messages)), ..begin("r") }), 2),
         (Command::Begin(begin("r")), 0),
+        (Command::Begin(Begin { calls: vec![id()], ..begin("r") }), 0),
         (Command::Progress(Progress { request_id: "r".to_owned(), usage: usage(1, 2), extend: None }), 0),
         (Command::Finish(Finish { thread: Some(thread_finish), ..finish("r", 1) }), 3),
         (Command::Finish(finish("r", 1)), 0),
+        (Command::Finish(Finish { private: vec![private("c", ODD)], ..finish("r", 1) }), 1),
         (
             Command::Limits(Limits {
                 requests_per_minute: Some(1),
@@ -70,8 +72,10 @@ fn every_command_arrives_as_it_was_sent() {
 #[test]
 fn outcomes_with_messages_arrive_as_they_were_sent() {
     let reservation = Reservation { seq: 1, reserved: 20, reserved_micro_usd: 3, input: 10, max_output: Some(1), grows_to: Some(9) };
-    let begun = Begun { reservation, prepend: vec![raw(ODD)], base: Some(BASE), rate: RateSnapshot::default() };
-    for outcome in [Outcome::Begun(begun), Outcome::Messages { data: vec![raw(ODD)], has_more: true }] {
+    let plain = Begun { reservation, prepend: Vec::new(), private: Vec::new(), base: Some(BASE), rate: RateSnapshot::default() };
+    let begun = Begun { prepend: vec![raw(ODD)], ..plain.clone() };
+    let kept = Begun { private: vec![private("c", ODD)], ..plain };
+    for outcome in [Outcome::Begun(begun), Outcome::Begun(kept), Outcome::Messages { data: vec![raw(ODD)], has_more: true }] {
         let text = serde_json::to_string(&outcome).unwrap();
         assert_eq!(text.matches(ODD).count(), 1, "{text}");
         let back: Outcome = serde_json::from_str(&text).unwrap();

@@ -10,6 +10,7 @@ mod memory;
 mod model;
 mod outbox;
 mod overrides;
+mod private;
 mod properties;
 mod room;
 mod routes;

@@ -3,12 +3,14 @@
 //! Always holds: it refuses what SQLite would refuse (a key twice, a row over 2 MB, a number the platform cannot carry),
 //! and a refused batch changes nothing. It counts rows written the way the platform bills them.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use behest::user::overrides::Overrides;
 use behest::user::schema::{Bind, statements};
 use behest::user::store::{
-    AlertKey, AlertRow, Checkpoint, DayRow, Extent, Holding, OutboxRow, RequestRow, Settlement, Status, ThreadRow, TurnRow,
+    AlertKey, AlertRow, Checkpoint, DayRow, Extent, Holding, OutboxRow, PrivateRow, PrivateSize, RequestRow, Settlement, Status, ThreadRow,
+    TurnRow,
 };
 use behest::user::{Store, StoreError, Write};
 
@@ -48,6 +50,7 @@ pub struct Rows {
     pub days: BTreeMap<DayKey, DayRow>,
     pub threads: BTreeMap<String, ThreadRow>,
     pub turns: BTreeMap<(String, u64, u64), Piece>,
+    pub private: BTreeMap<u64, PrivateRow>,
     pub overrides: Overrides,
     pub outbox: OutboxRow,
     pub alerts: BTreeMap<AlertKey, AlertRow>,
@@ -62,6 +65,8 @@ pub struct Memory {
     /// Rows inserted or updated, not counting the alarm's.
     pub written: u64,
     pub commits: u64,
+    /// How often what is kept of calls was asked for.
+    pub asked_private: Cell<u64>,
 }
 
 impl Store for Memory {
@@ -150,6 +155,16 @@ impl Store for Memory {
         Ok(self.rows.turns_of(thread).map(row).collect())
     }
 
+    fn private(&self, calls: &[String], since: u64) -> Result<Vec<String>, StoreError> {
+        self.asked_private.set(self.asked_private.get() + 1);
+        let has = |row: &&PrivateRow| serde_json::from_str::<Vec<String>>(&row.calls).unwrap().iter().any(|id| calls.contains(id));
+        Ok(self.rows.private.values().filter(|row| row.at > since).filter(has).map(|row| row.body.clone()).collect())
+    }
+
+    fn private_sizes(&self) -> Result<Vec<PrivateSize>, StoreError> {
+        Ok(self.rows.private.values().map(|row| PrivateSize { seq: row.seq, at: row.at, bytes: row.bytes }).collect())
+    }
+
     fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
         let fault = std::mem::take(&mut self.fault);
         if fault == Fault::Before {
@@ -236,7 +251,10 @@ impl Rows {
             Write::DeleteThread { thread } => {
                 self.threads.remove(thread);
                 self.turns.retain(|(id, ..), _| id != thread);
+                self.private.retain(|_, row| row.thread.as_ref() != Some(thread));
             }
+            Write::PutPrivate(row) => drop(self.private.insert(row.seq, row.clone())),
+            Write::ForgetPrivate { through } => self.private.retain(|seq, _| seq > through),
             Write::PutOverrides(overrides) => self.overrides = *overrides,
             Write::PutOutbox(row) => self.outbox = *row,
             Write::PutAlert(row) => {

@@ -2,6 +2,8 @@
 
 use behest::api::usage::TokenUsage;
 use behest::error::Error;
+use behest::provider::private::Maker;
+use behest::provider::{Kind, Private};
 use behest::rollup::batch::Batch;
 use behest::user::command::{
     Base, Begin, BeginThread, Begun, Command, Ending, Estimate, Expire, Finish, Finished, Limits, ListMessages, Outcome, ProjectTerms,
@@ -113,6 +115,7 @@ pub fn begin(id: &str) -> Begin {
         request_id: id.to_owned(),
         session_id: "s".to_owned(),
         thread: None,
+        calls: Vec::new(),
         model: "m".to_owned(),
         model_served: "m-1".to_owned(),
         provider: "p".to_owned(),
@@ -146,12 +149,19 @@ pub fn finish(id: &str, seq: u64) -> Finish {
         ttft_ms: None,
         duration_ms: None,
         thread: None,
+        private: Vec::new(),
         watch: None,
     }
 }
 
 pub fn turn(id: &str, base: Base, messages: &[Box<RawValue>], reply: Option<&str>) -> ThreadFinish {
     ThreadFinish { id: id.to_owned(), base, messages: messages.to_vec(), reply: reply.map(raw), complete: true }
+}
+
+/// What a model wants back with a call's result.
+pub fn private(call_id: &str, state: &str) -> Private {
+    let maker = Maker { kind: Kind::Anthropic, provider: "p".to_owned(), model: "m-1".to_owned() };
+    Private { call_id: call_id.to_owned(), maker, state: raw(state) }
 }
 
 pub fn usage(input: u64, output: u64) -> TokenUsage {

@@ -9,8 +9,8 @@ use worker::State;
 use super::sql::{Rows, Sql};
 use crate::error::Result;
 use crate::user::overrides::Overrides;
-use crate::user::schema;
-use crate::user::store::{AlertRow, Checkpoint, DayRow, Holding, OutboxRow, RequestRow, ThreadRow, TurnRow};
+use crate::user::{private, schema};
+use crate::user::store::{AlertRow, Checkpoint, DayRow, Holding, OutboxRow, PrivateSize, RequestRow, ThreadRow, TurnRow};
 use crate::user::{Store, StoreError, Write};
 
 /// One user's rows.
@@ -167,6 +167,20 @@ impl Store for UserStore {
 
     fn turns(&self, thread: &str) -> Rows<Vec<TurnRow>> {
         self.sql.query(schema::TURNS, &[thread.into()])
+    }
+
+    fn private(&self, calls: &[String], since: u64) -> Rows<Vec<String>> {
+        #[derive(Deserialize)]
+        struct Row {
+            body: String,
+        }
+        let calls = private::json(calls)?;
+        let rows: Vec<Row> = self.sql.query(schema::PRIVATE, &[since.into(), calls.as_str().into()])?;
+        Ok(rows.into_iter().map(|row| row.body).collect())
+    }
+
+    fn private_sizes(&self) -> Rows<Vec<PrivateSize>> {
+        self.sql.query(schema::PRIVATE_SIZES, &[])
     }
 
     fn commit(&mut self, writes: &[Write]) -> Rows<()> {

@@ -3,7 +3,8 @@
 //! Always holds: a client of OpenAI's dialect gets OpenAI's answers, whole and streamed; the key goes in a header, never in the URL;
 //! what the API cannot express is a 400 that names the field. Thoughts, which the API wants back with the results of calls,
 //! are taken out of an answer (`thought`) and put back before the calls they belong to (`turn`).
-//! Absent on purpose: tools that Anthropic runs itself, whose costs no budget knows; betas; the user's identity (`metadata`).
+//! Absent on purpose: tools that Anthropic runs itself, whose costs no budget knows; betas (but the one that keeps
+//! a thought that was given back from failing a request); the user's identity (`metadata`).
 
 mod block;
 mod format;

@@ -24,6 +24,18 @@ pub(super) enum Thinking {
     },
 }
 
+/// What a model does with a thought that comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ThoughtsBack {
+    /// It takes its own.
+    Taken,
+    /// It refuses the request if the instructions, the tools or a message before the thought were changed meanwhile, unless it is
+    /// told to drop the thought then (platform.claude.com/docs/en/build-with-claude/preserved-thinking).
+    Checked,
+    /// A name without a version: it may do either.
+    Unknown,
+}
+
 /// One model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Model<'m> {
@@ -88,6 +100,15 @@ impl<'m> Model<'m> {
         !matches!(self.thinking(), Thinking::Adaptive { can_stop: false, .. })
     }
 
+    /// What it does with thoughts that are given back.
+    pub(super) fn thoughts_back(self) -> ThoughtsBack {
+        match self.version {
+            _ if !self.is_at_least(5, 1) || self.family == "mythos" => ThoughtsBack::Taken,
+            Some(_) => ThoughtsBack::Checked,
+            None => ThoughtsBack::Unknown,
+        }
+    }
+
     /// Whether it answers in a schema, and calls tools by theirs.
     pub(super) fn has_schemas(self) -> bool {
         self.is_at_least(4, 5)
@@ -126,6 +147,21 @@ mod tests {
         ] {
             let model = Model::named(name);
             assert_eq!((model.thinking(), model.samples(), model.has_schemas()), (thinking, samples, schemas), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_tell_what_becomes_of_thoughts() {
+        for (name, back) in [
+            ("claude-sonnet-4-5", ThoughtsBack::Taken),
+            ("claude-opus-5", ThoughtsBack::Taken),
+            ("claude-fable-5-1", ThoughtsBack::Checked),
+            ("claude-opus-5-5-20261001", ThoughtsBack::Checked),
+            ("claude-mythos-5-1", ThoughtsBack::Taken),
+            ("claude-fable-latest", ThoughtsBack::Unknown),
+            ("kimi-k2", ThoughtsBack::Taken),
+        ] {
+            assert_eq!(Model::named(name).thoughts_back(), back, "{name}");
         }
     }
 }

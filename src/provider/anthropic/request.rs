@@ -4,7 +4,7 @@
 
 use super::format::{self, Form};
 use super::model::Model;
-use super::thinking::{self, Situation};
+use super::thinking::{self, BINDING_BETA, Situation};
 use super::{NAME, tool, turn, wire};
 use crate::api::chat::{ChatRequest, whole};
 use crate::api::message::Said;
@@ -12,10 +12,14 @@ use crate::api::parameter;
 use crate::api::tool::{self as asked, Choice};
 use crate::catalog::{self, DEFAULT_MAX_OUTPUT};
 use crate::error::{Error, Result};
+use crate::provider::private::Kept;
 use crate::provider::{Extras, Outbound, Target, conversation, field};
 
 /// The version of the API that this dialect is written for.
 const VERSION: &str = "2023-06-01";
+
+/// Where betas are asked for.
+const BETA: &str = "anthropic-beta";
 
 /// The HTTP request.
 pub(super) fn outbound(chat: &ChatRequest<'_>, target: &Target, extras: &Extras) -> Result<Outbound> {
@@ -24,22 +28,27 @@ pub(super) fn outbound(chat: &ChatRequest<'_>, target: &Target, extras: &Extras)
     let body = body(chat, target, extras, &said)?;
     let bytes = serde_json::to_vec(&body).map_err(|error| Error::server(format!("the request could not be written: {error}")))?;
     let mut own = vec![("anthropic-version", VERSION.to_owned())];
+    own.extend(body.says_binding().then(|| (BETA, BINDING_BETA.to_owned())));
     own.extend(target.api_key.as_ref().map(|key| ("x-api-key", key.expose().to_owned())));
     Ok(target.post("/messages", chat.stream, own, bytes))
 }
 
 fn body<'a>(chat: &'a ChatRequest<'_>, target: &'a Target, extras: &'a Extras, said: &[Said<'a>]) -> Result<wire::Body<'a>> {
     let model = Model::named(&target.model);
+    let kept = Kept::of(&extras.private, target);
     let tools = asked::read(chat)?;
     let form = format::form(chat, &tools, &target.model)?;
     let max_tokens = chat.max_output.or(extras.max_output).unwrap_or_else(|| most(target));
     let now = Situation {
         max_tokens,
         forced: matches!(form, Form::Tool { .. }) || matches!(tools.choice, Some(Choice::Required | Choice::Named(_))),
-        thoughts_lost: turn::thoughts_lost(said, &extras.private),
+        thoughts_lost: turn::thoughts_lost(said, kept),
     };
-    let plan = thinking::plan(chat, model, now)?;
-    let turns = turn::conversation(said, plan.on.then_some(&extras.private))?;
+    let mut plan = thinking::plan(chat, model, now)?;
+    let turns = turn::conversation(said, plan.gives_back(model, can_say(target, BINDING_BETA)).then_some(kept))?;
+    if turns.has_thoughts() {
+        plan.drop_refused(model);
+    }
     let (tools, tool_choice) = tool::tools(&tools, &form, model, said);
     let format = match form {
         Form::Native(schema) => Some(wire::Format { kind: "json_schema", schema }),
@@ -62,6 +71,12 @@ fn body<'a>(chat: &'a ChatRequest<'_>, target: &'a Target, extras: &'a Extras, s
         cache_control: chat.member("cache_control"),
         stream: chat.stream,
     })
+}
+
+/// Whether the request asks for this beta if the dialect says so: the provider's own header of the project would replace it.
+fn can_say(target: &Target, beta: &str) -> bool {
+    let own = target.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(BETA));
+    own.is_none_or(|(_, betas)| betas.split(',').any(|known| known.trim() == beta))
 }
 
 /// The model's maximum.

@@ -14,7 +14,7 @@ use crate::api::usage::TokenUsage;
 use crate::error::{Code, Error, Result};
 use crate::json::{self, pick};
 use crate::provider::failure::{self, Scrub};
-use crate::provider::private::{MAX_BYTES, Private};
+use crate::provider::private::{MAX_BYTES, Maker, Private};
 use crate::provider::shape::{Draft, Escaped, Head, Live};
 use crate::provider::{Pushed, Target, Translate};
 use crate::sse::{Event, MAX_EVENT};
@@ -88,7 +88,7 @@ impl Stream {
             counts: Counts::default(),
             blocks: Vec::new(),
             begun: 0,
-            thoughts: Collector::default(),
+            thoughts: Collector::of(Maker::of(target)),
             said: 0,
             stop_reason: None,
             covered_bytes: 0,

@@ -3,7 +3,7 @@
 //! Always holds: without either the model does as it likes; of older models thinking is not asked where the API would refuse it: with
 //! a forced tool, with a maximum too small for it, and in the middle of a tool loop whose thoughts are lost.
 
-use super::model::{Model, Thinking};
+use super::model::{Model, Thinking, ThoughtsBack};
 use super::wire;
 use crate::api::chat::ChatRequest;
 use crate::api::parameter::{self, Effort};
@@ -31,6 +31,34 @@ pub(super) struct Plan<'a> {
     pub(super) effort: Option<&'static str>,
     /// The model will think or may, so it wants its earlier thoughts back.
     pub(super) on: bool,
+}
+
+/// The beta that lets a request say what becomes of thoughts before which something was changed.
+pub(super) const BINDING_BETA: &str = "thinking-binding-controls-2026-08-01";
+
+impl Plan<'_> {
+    /// Whether the model is given its earlier thoughts. `can_say`: the request can have the beta's header.
+    pub(super) fn gives_back(&self, model: Model<'_>, can_say: bool) -> bool {
+        self.on
+            && match model.thoughts_back() {
+                ThoughtsBack::Taken => true,
+                ThoughtsBack::Checked => can_say && !matches!(self.thinking, Some(wire::Thinking::Own(_))),
+                ThoughtsBack::Unknown => false,
+            }
+    }
+
+    /// Earlier thoughts are among the messages: those that the model would refuse it is to drop, for a client may have changed its
+    /// instructions or tools without knowing of them.
+    pub(super) fn drop_refused(&mut self, model: Model<'_>) {
+        if model.thoughts_back() == ThoughtsBack::Checked {
+            let display = match self.thinking {
+                Some(wire::Thinking::Adaptive { display, .. }) => display,
+                _ => None,
+            };
+            let block_binding = Some(wire::BlockBinding { prefix_mismatch_behavior: "drop_block" });
+            self.thinking = Some(wire::Thinking::Adaptive { display, block_binding });
+        }
+    }
 }
 
 /// Decides.
@@ -64,7 +92,7 @@ pub(super) fn plan<'a>(chat: &'a ChatRequest<'_>, model: Model<'_>, now: Situati
                 Plan { thinking, effort: None, on: false }
             }
             Some(effort) => {
-                let thinking = wire::Thinking::Adaptive { display: hidden.then_some("summarized") };
+                let thinking = wire::Thinking::Adaptive { display: hidden.then_some("summarized"), block_binding: None };
                 Plan { thinking: Some(thinking), effort: Some(model.effort(effort)), on: true }
             }
         },

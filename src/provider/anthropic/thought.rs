@@ -6,8 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::provider::Kind;
-use crate::provider::private::{self, MAX_BYTES, Private};
+use crate::provider::private::{self, MAX_BYTES, Maker, Private};
 
 /// What is kept of one call.
 #[derive(Debug, Serialize, Deserialize)]
@@ -19,8 +18,9 @@ pub(super) struct Kept {
 }
 
 /// Collects the thoughts of one answer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Collector {
+    maker: Maker,
     /// Thoughts that no call has followed yet.
     pending: Vec<(u64, Box<RawValue>)>,
     kept: Vec<Private>,
@@ -28,6 +28,11 @@ pub(super) struct Collector {
 }
 
 impl Collector {
+    /// Of an answer of this model.
+    pub(super) const fn of(maker: Maker) -> Self {
+        Self { maker, pending: Vec::new(), kept: Vec::new(), bytes: 0 }
+    }
+
     /// A block that the client cannot carry, after so many bytes of text.
     pub(super) fn thought(&mut self, text: u64, block: Box<RawValue>) {
         self.bytes = self.bytes.saturating_add(block.get().len());
@@ -46,7 +51,7 @@ impl Collector {
         }
         let kept = Kept { text, blocks: core::mem::take(&mut self.pending) };
         let Ok(state) = serde_json::value::to_raw_value(&kept) else { return };
-        self.kept.push(Private { call_id: call_id.to_owned(), kind: Kind::Anthropic, state });
+        self.kept.push(Private { call_id: call_id.to_owned(), maker: self.maker.clone(), state });
     }
 
     /// What is to be kept.
@@ -56,8 +61,8 @@ impl Collector {
 }
 
 /// What was kept of a call; `None` when nothing was, or it cannot be read.
-pub(super) fn find<'p>(private: &'p [Private], call_id: &str) -> Option<Thoughts<'p>> {
-    let state = private::find(private, Kind::Anthropic, call_id)?;
+pub(super) fn find<'p>(kept: private::Kept<'p>, call_id: &str) -> Option<Thoughts<'p>> {
+    let state = kept.find(call_id)?;
     serde_json::from_str(state.get()).ok()
 }
 

@@ -11,7 +11,7 @@ use super::wire::{Block, Kind, Speaker, Turn};
 use crate::api::chat::Role;
 use crate::api::message::{Call, Said};
 use crate::error::{Error, Result};
-use crate::provider::Private;
+use crate::provider::private::Kept;
 
 /// Stands before a conversation that the assistant opens: the API wants the user to.
 const OPENING: &str = "(The conversation begins with your message.)";
@@ -23,11 +23,18 @@ pub(super) struct Conversation<'a> {
     pub(super) turns: Vec<Turn<'a>>,
 }
 
+impl Conversation<'_> {
+    /// Earlier thoughts are among it.
+    pub(super) fn has_thoughts(&self) -> bool {
+        self.turns.iter().flat_map(|turn| &turn.content).any(|block| matches!(block, Block::Private(_)))
+    }
+}
+
 /// Puts it into turns. `thoughts`: what was kept, if the model wants it back.
 ///
 /// # Errors
 /// 400 that names the field.
-pub(super) fn conversation<'a>(said: &[Said<'a>], thoughts: Option<&'a [Private]>) -> Result<Conversation<'a>> {
+pub(super) fn conversation<'a>(said: &[Said<'a>], thoughts: Option<Kept<'a>>) -> Result<Conversation<'a>> {
     let (mut system, mut turns) = (Vec::new(), Vec::new());
     for message in said {
         let (speaker, mut content) = match message.role {
@@ -57,11 +64,11 @@ pub(super) fn conversation<'a>(said: &[Said<'a>], thoughts: Option<&'a [Private]
 }
 
 /// Whether the conversation stands in a loop of calls and results that began without a thought.
-pub(super) fn thoughts_lost(said: &[Said<'_>], private: &[Private]) -> bool {
+pub(super) fn thoughts_lost(said: &[Said<'_>], kept: Kept<'_>) -> bool {
     let in_loop = said.iter().rposition(|message| message.role == Role::User).map_or(0, |user| user + 1);
     let first = said.iter().skip(in_loop).find(|message| message.role == Role::Assistant);
     first.is_some_and(|message| {
-        let thoughts = message.calls.first().and_then(|call| thought::find(private, &call.id));
+        let thoughts = message.calls.first().and_then(|call| thought::find(kept, &call.id));
         thoughts.is_none_or(|thoughts| thoughts.blocks.first().is_none_or(|(text, _)| *text > 0))
     })
 }
@@ -88,9 +95,9 @@ fn result<'a>(message: &Said<'a>) -> Result<Block<'a>> {
 }
 
 /// What the assistant said and called, with its thoughts where they stood.
-fn assistant<'a>(message: &Said<'a>, private: Option<&'a [Private]>) -> Result<Vec<Block<'a>>> {
+fn assistant<'a>(message: &Said<'a>, kept: Option<Kept<'a>>) -> Result<Vec<Block<'a>>> {
     let said = texts(message)?;
-    let thoughts: Vec<_> = message.calls.iter().map(|call| thought::find(private.unwrap_or_default(), &call.id)).collect();
+    let thoughts: Vec<_> = message.calls.iter().map(|call| thought::find(kept?, &call.id)).collect();
     if thoughts.iter().all(Option::is_none) {
         return Ok(said.into_iter().chain(message.calls.iter().map(tool_use)).collect());
     }

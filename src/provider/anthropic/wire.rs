@@ -37,6 +37,13 @@ pub(super) struct Body<'a> {
     pub(super) stream: bool,
 }
 
+impl Body<'_> {
+    /// It says what becomes of thoughts before which something was changed.
+    pub(super) const fn says_binding(&self) -> bool {
+        matches!(self.thinking, Some(Thinking::Adaptive { block_binding: Some(_), .. }))
+    }
+}
+
 /// One turn; roles alternate.
 #[derive(Debug, Serialize)]
 pub(super) struct Turn<'a> {
@@ -136,11 +143,19 @@ pub(super) enum Thinking<'a> {
     Adaptive {
         #[serde(skip_serializing_if = "Option::is_none")]
         display: Option<&'static str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        block_binding: Option<BlockBinding>,
     },
     Disabled,
     /// The client's own words.
     #[serde(untagged)]
     Own(&'a RawValue),
+}
+
+/// What becomes of thoughts before which something was changed.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct BlockBinding {
+    pub(super) prefix_mismatch_behavior: &'static str,
 }
 
 #[derive(Debug, Default, Serialize)]

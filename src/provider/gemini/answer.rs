@@ -12,7 +12,8 @@ use super::wire::{Candidate, SaidCall, SaidData, SaidPart};
 use crate::error::{Code, Error, Result};
 use crate::json::{self, quoted, text};
 use crate::provider::shape::Escaped;
-use crate::provider::{Kind, Private};
+use crate::provider::Private;
+use crate::provider::private::Maker;
 use crate::secrets::hex;
 
 /// The most choices of one answer: more than Gemini gives.
@@ -34,7 +35,7 @@ pub(super) trait Listener {
 pub(super) struct Answer {
     /// What ids are made of.
     id: String,
-    kind: Kind,
+    maker: Maker,
     /// The client wants one call at most.
     one_call: bool,
     keeper: Keeper,
@@ -46,8 +47,8 @@ pub(super) struct Answer {
 
 impl Answer {
     /// `id`: what tells this answer from others.
-    pub(super) fn new(id: String, kind: Kind, one_call: bool) -> Self {
-        Self { id, kind, one_call, keeper: Keeper::default(), calls: Vec::new(), endings: Vec::new() }
+    pub(super) fn new(id: String, maker: Maker, one_call: bool) -> Self {
+        Self { id, maker, one_call, keeper: Keeper::default(), calls: Vec::new(), endings: Vec::new() }
     }
 
     /// How each choice ended, by index.
@@ -125,7 +126,7 @@ impl Answer {
             return Ok(());
         }
         let id = self.call_id(choice, call.id);
-        self.keeper.call(self.kind, &id, signature);
+        self.keeper.call(&self.maker, &id, signature);
         let extension = signature.filter(|signature| quoted(signature).is_some()).map(signature::extension);
         let arguments = call.args.map_or("{}".into(), |args| json::compact(args.get()));
         let result = to.call(Escaped::text(&id).get(), name, extension.as_deref(), Escaped::text(&arguments).get());

@@ -4,14 +4,14 @@ use super::answer::digest;
 use super::wire::Response;
 use crate::api::chat::ChatRequest;
 use crate::provider::shape::Head;
-use crate::provider::{Extras, Kind, Target};
+use crate::provider::private::Maker;
+use crate::provider::{Extras, Target};
 
 /// What was asked, as far as it matters to the answer.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
-    pub(super) kind: Kind,
-    /// The model asked for.
-    model: String,
+    /// Who answers.
+    pub(super) maker: Maker,
     /// Unix seconds.
     now_s: u64,
     /// The client asked for the final usage chunk.
@@ -23,8 +23,7 @@ pub(super) struct Asked {
 impl Asked {
     pub(super) fn of(chat: &ChatRequest<'_>, target: &Target, extras: &Extras) -> Self {
         Self {
-            kind: target.kind,
-            model: target.model.clone(),
+            maker: Maker::of(target),
             now_s: extras.now_s,
             wants_usage: chat.include_usage,
             // The request was read before it was sent: what is no flag was refused then.
@@ -38,6 +37,6 @@ impl Asked {
 pub(super) fn head(response: &Response<'_>, text: &str, asked: &Asked) -> (Head, String) {
     let given = response.response_id.as_deref().filter(|id| !id.is_empty());
     let id = given.map_or_else(|| digest(&[text, &asked.now_s.to_string()]), str::to_owned);
-    let model = response.model_version.as_deref().filter(|model| !model.is_empty()).unwrap_or(&asked.model);
+    let model = response.model_version.as_deref().filter(|model| !model.is_empty()).unwrap_or(&asked.maker.model);
     (Head { id: format!("chatcmpl-{id}"), model: model.to_owned(), created: asked.now_s }, id)
 }

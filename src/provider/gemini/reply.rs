@@ -27,7 +27,7 @@ pub(super) fn read(body: &[u8], asked: &Asked, scrub: &Scrub) -> Result<Reply<'s
         return Err(failure::from_event(body, scrub));
     }
     let (head, id) = head(&response, text, asked);
-    let mut answer = Answer::new(id, asked.kind, asked.one_call);
+    let mut answer = Answer::new(id, asked.maker.clone(), asked.one_call);
     let mut drafts: Vec<(usize, Draft)> = Vec::new();
     for (position, candidate) in response.candidates.iter().flatten().enumerate() {
         let choice = candidate.index.unwrap_or(position);

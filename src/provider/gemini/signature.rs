@@ -12,7 +12,8 @@ use serde_json::value::RawValue;
 use super::model::Generation;
 use crate::api::message::Said;
 use crate::json;
-use crate::provider::{Kind, Private, private};
+use crate::provider::Private;
+use crate::provider::private::{self, Kept, Maker};
 
 /// Base64 of `skip_thought_signature_validator` (ai.google.dev/gemini-api/docs/thought-signatures): the field is bytes.
 pub(super) const UNKNOWN: &str = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=";
@@ -22,8 +23,7 @@ pub(super) const EXTENSION: &str = "extra_content";
 
 /// What is known of the calls in a history.
 pub(super) struct Signatures<'p> {
-    pub(super) kept: &'p [Private],
-    pub(super) kind: Kind,
+    pub(super) kept: Kept<'p>,
     pub(super) generation: Generation,
 }
 
@@ -34,7 +34,7 @@ impl Signatures<'_> {
         let mut of_calls = Vec::with_capacity(said.calls.len());
         for call in &said.calls {
             let [carried] = json::pick(call.raw.get(), [EXTENSION]).unwrap_or_default();
-            let kept = private::find(self.kept, self.kind, &call.id);
+            let kept = self.kept.find(&call.id);
             let [kept, text] = kept.and_then(|state| json::pick(state.get(), ["call", "text"]).ok()).unwrap_or_default();
             let owned = |value: Option<&RawValue>| value.and_then(json::text).map(|text| Cow::Owned(text.into_owned()));
             of_text = of_text.or_else(|| owned(text));
@@ -74,13 +74,13 @@ impl Keeper {
     }
 
     /// A call came, perhaps with a signature.
-    pub(super) fn call(&mut self, kind: Kind, call_id: &str, signature: Option<&RawValue>) {
+    pub(super) fn call(&mut self, maker: &Maker, call_id: &str, signature: Option<&RawValue>) {
         let text = self.text.take();
         let members = [("call", signature.map(RawValue::get)), ("text", text.as_deref())];
         let members: Vec<String> = members.iter().filter_map(|(name, value)| Some(format!("\"{name}\":{}", value.as_ref()?))).collect();
         if !members.is_empty() {
             let state = json::owned(format!("{{{}}}", members.join(",")));
-            self.kept.push(Private { call_id: call_id.to_owned(), kind, state });
+            self.kept.push(Private { call_id: call_id.to_owned(), maker: maker.clone(), state });
         }
     }
 

@@ -35,7 +35,7 @@ impl Stream {
     fn take(&mut self, text: &str, response: &Response<'_>, out: &mut Vec<u8>) -> Result<()> {
         let (live, answer) = self.answer.get_or_insert_with(|| {
             let (head, id) = head(response, text, &self.asked);
-            (Live::new(&head, self.asked.wants_usage), Answer::new(id, self.asked.kind, self.asked.one_call))
+            (Live::new(&head, self.asked.wants_usage), Answer::new(id, self.asked.maker.clone(), self.asked.one_call))
         });
         let candidates = response.candidates.as_deref().unwrap_or_default();
         for (position, candidate) in candidates.iter().enumerate() {

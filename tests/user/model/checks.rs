@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use behest::provider::Private;
 use behest::user::command::{Begun, Command, Outcome, Progressed};
 use behest::user::refusal::Refusal;
 use behest::user::report::UsageQuery;
@@ -48,8 +49,10 @@ impl World {
         }
     }
 
-    /// What the model is sent: all of the history that belongs there, and nothing twice.
-    pub(super) fn check_upstream(flight: &Flight, history: &[String], begun: &Begun) {
+    /// What the model is sent: all of the history that belongs there and nothing twice, with what is kept of its calls.
+    pub(super) fn check_upstream(flight: &Flight, history: &[String], given: &BTreeMap<String, Private>, begun: &Begun) {
+        let private: BTreeMap<String, Private> = begun.private.iter().map(|private| (private.call_id.clone(), private.clone())).collect();
+        assert_eq!((begun.private.len(), &private), (given.len(), given), "what is kept of the calls");
         let prepended: Vec<&str> = begun.prepend.iter().map(|message| message.get()).collect();
         let expected: Vec<String> = history.iter().map(|text| body(text).get().to_owned()).collect();
         assert_eq!(prepended, expected, "history");
@@ -78,6 +81,7 @@ impl World {
 
     fn check_store(&self) {
         self.ledger.check_rows(&self.store.rows.requests, self.pruned);
+        self.keeping.check(&self.store, self.now.max(self.ledger.newest_at()));
         assert_eq!(self.store.rows.threads.len(), self.conversations.threads.len());
         for (id, thread) in &self.conversations.threads {
             let held = messages(&self.store, id).unwrap();

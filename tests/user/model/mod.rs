@@ -9,21 +9,23 @@ mod conversation;
 mod ledger;
 mod local;
 mod money;
+mod private;
 mod seen;
 mod streams;
 mod telling;
 mod time;
 
-use behest::api::usage::TokenUsage;
 use behest::error::{Code, Error};
 use behest::user::User;
 use behest::user::command::{Base, Begin, Command, Ending, Estimate, Expire, Finish, Limits, Outcome, ProjectTerms, ThreadId};
 use behest::user::store::KeySource;
 
 use crate::memory::{Fault, Memory};
+use crate::words::{finish, usage};
 use conversation::{Conversations, Intent, tokens};
 use ledger::{DAY, Ledger};
 use local::Local;
+use private::Keeping;
 pub use seen::Seen;
 
 pub struct World {
@@ -38,6 +40,7 @@ pub struct World {
     elsewhere: Local,
     ledger: Ledger,
     conversations: Conversations,
+    keeping: Keeping,
     flights: Vec<Flight>,
     numbers: u64,
     pruned: u64,
@@ -87,6 +90,7 @@ impl World {
             elsewhere,
             ledger: Ledger::default(),
             conversations: Conversations::default(),
+            keeping: Keeping::default(),
             flights: Vec::new(),
             numbers: 0,
             pruned: 0,
@@ -148,6 +152,7 @@ impl World {
             request_id: format!("req{number}"),
             session_id: "s".to_owned(),
             thread: intent.as_ref().map(Intent::begin),
+            calls: private::asked(&mut self.rng),
             model: "m".to_owned(),
             model_served: format!("m{}", self.rng.u8(..2)),
             provider: "p".to_owned(),
@@ -189,14 +194,16 @@ impl World {
         let id = flight.begin.request_id.clone();
         let history = flight.intent.as_ref().map_or_else(Vec::new, |intent| self.conversations.history(intent));
         let known = self.ledger.requests.get(&id).cloned();
-        let verdict = self.ledger.verdict(&flight.begin, &flight.local, tokens(&history), self.now);
+        let given = self.keeping.given(&flight.begin, self.now.max(self.ledger.newest_at()));
+        let read = tokens(&history) + private::tokens(&given, &flight.begin);
+        let verdict = self.ledger.verdict(&flight.begin, &flight.local, read, self.now);
         let commits = self.store.commits;
         match (self.apply(Command::Begin(flight.begin.clone())), known) {
             (Ok(Outcome::Begun(begun)), Some(request)) => {
                 assert!(request.charge.is_none(), "begun again after its end");
                 assert_eq!((begun.reservation.seq, begun.reservation.reserved), (request.seq, request.held()));
                 assert_eq!((begun.reservation.max_output, self.store.commits), (request.max_output, commits));
-                Self::check_upstream(&flight, &history, &begun);
+                Self::check_upstream(&flight, &history, &given, &begun);
                 flight.begun = Some((request.seq, begun.base));
                 self.seen.repeated_begin += 1;
             }
@@ -214,13 +221,14 @@ impl World {
                     (begun.reservation.max_output, begun.reservation.reserved_micro_usd),
                     (request.max_output, request.held_micro_usd())
                 );
-                Self::check_upstream(&flight, &history, &begun);
+                Self::check_upstream(&flight, &history, &given, &begun);
                 flight.begun = Some((request.seq, begun.base));
                 assert_eq!((begun.reservation.grows_to, begun.reservation.output()), (request.grows_to, request.output));
                 self.seen.in_instalments += u64::from(request.grows_to.is_some_and(|most| most > request.output));
                 self.seen.granted_less += u64::from(request.max_output.is_some());
                 let no_tokens = self.limits.tokens_per_day.or(self.limits.tokens_per_month).is_none();
                 self.seen.granted_less_usd += u64::from(request.max_output.is_some() && no_tokens);
+                self.seen.given_private += u64::from(!given.is_empty());
                 self.seen.next_month += u64::from(request.day == 20_089);
                 self.seen.admitted += 1;
             }
@@ -246,6 +254,7 @@ impl World {
         };
         let complete = reply.as_ref().is_some_and(|reply| !reply.is_empty()) && self.rng.bool();
         let usage = chance::usage(&mut self.rng, 120, 300);
+        let private = private::some(&mut self.rng, &self.flights[place].begin.request_id);
         let flight = &mut self.flights[place];
         let thread = flight.intent.as_ref().zip(base).map(|(intent, base)| intent.finish(base, reply.as_deref(), complete));
         let finish = Finish {
@@ -257,6 +266,7 @@ impl World {
             ttft_ms: Some(3),
             duration_ms: Some(9),
             thread,
+            private,
             watch: None,
         };
         flight.finish = Some((finish, reply.filter(|reply| !reply.is_empty())));
@@ -304,6 +314,9 @@ impl World {
             let row = self.store.rows.requests.get(&finish.seq).filter(|row| row.request_id == finish.request_id);
             assert_eq!(finished.micro_usd, row.map(|row| row.micro_usd), "the charge that is told");
         }
+        if stores || (settles && flight.intent.is_none()) {
+            self.keeping.keep(before.at, &finish);
+        }
         if stores {
             self.conversations = after;
         }
@@ -320,6 +333,7 @@ impl World {
                 assert_eq!(expired.wake_at, self.store.rows.alarm);
                 assert!(expired.wake_at.is_none_or(|wake_at| wake_at > now));
                 self.seen.expired_by_alarm += expired.expired;
+                self.seen.outdated_private += self.keeping.forget_old(now);
             }
             Err(None) if self.persisted(commits) => drop(self.ledger.expire(now)),
             Err(None) => {}
@@ -345,23 +359,14 @@ impl World {
             other => panic!("delete: {other:?}"),
         }
         self.conversations.threads.remove(&id);
+        self.keeping.forget_thread(&id);
         self.seen.deleted += 1;
     }
 
     /// A finish for a request that never was, with a number that may be another's.
     fn stray(&mut self) {
         let seq = self.rng.u64(..self.numbers + 2);
-        let finish = Finish {
-            request_id: "never".to_owned(),
-            seq,
-            usage: Some(TokenUsage { input: 1_000, ..TokenUsage::default() }),
-            estimated: false,
-            status: Ending::Completed,
-            ttft_ms: None,
-            duration_ms: None,
-            thread: None,
-            watch: None,
-        };
+        let finish = Finish { usage: Some(usage(1_000, 0)), private: private::some(&mut self.rng, "never"), ..finish("never", seq) };
         match self.apply(Command::Finish(finish)) {
             Ok(Outcome::Finished(finished)) => assert_eq!((finished.settled, finished.stored), (false, false)),
             other => panic!("stray: {other:?}"),

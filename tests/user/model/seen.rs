@@ -33,6 +33,8 @@ pub struct Seen {
     pub failed_before: u64,
     pub failed_after: u64,
     pub crashed: u64,
+    pub given_private: u64,
+    pub outdated_private: u64,
     pub checkpoints: u64,
     pub pruned: u64,
     pub acknowledged: u64,
@@ -41,7 +43,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    fn counts(&mut self) -> [(&'static str, &mut u64); 34] {
+    fn counts(&mut self) -> [(&'static str, &mut u64); 36] {
         [
             ("admitted", &mut self.admitted),
             ("granted_less", &mut self.granted_less),
@@ -74,6 +76,8 @@ impl Seen {
             ("failed_before", &mut self.failed_before),
             ("failed_after", &mut self.failed_after),
             ("crashed", &mut self.crashed),
+            ("given_private", &mut self.given_private),
+            ("outdated_private", &mut self.outdated_private),
             ("checkpoints", &mut self.checkpoints),
             ("pruned", &mut self.pruned),
             ("acknowledged", &mut self.acknowledged),
