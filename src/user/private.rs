@@ -158,7 +158,8 @@ mod tests {
     fn calls_are_asked_for_once_and_not_without_end() {
         let raw = |text: String| RawValue::from_string(text).unwrap();
         let calling = |id: &str| raw(format!(r#"{{"role":"assistant","tool_calls":[{{"id":"{id}"}}]}}"#));
-        let few = [calling("a"), raw(r#"{"role":"tool","tool_call_id":"a"}"#.into()), calling("b"), calling("a"), calling(&"x".repeat(257))];
+        let few =
+            [calling("a"), raw(r#"{"role":"tool","tool_call_id":"a"}"#.into()), calling("b"), calling("a"), calling(&"x".repeat(257))];
         assert_eq!(calls(few.iter().map(AsRef::as_ref)), ["a", "b"]);
         let many: Vec<_> = (0..2_000).map(|number| calling(&number.to_string())).collect();
         let asked = calls(many.iter().map(AsRef::as_ref));

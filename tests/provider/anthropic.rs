@@ -149,7 +149,8 @@ fn thoughts_that_a_model_checks_need_a_header() {
         target.headers = own.map(|value| ("Anthropic-Beta".to_owned(), value.to_owned())).into_iter().collect();
         let extras = if kept { extras(&setup) } else { Extras::default() };
         let sent = outbound(&chat, &target, &extras).unwrap();
-        let headers: Vec<&str> = sent.headers.iter().filter(|(name, _)| name == "anthropic-beta").map(|(_, value)| value.as_str()).collect();
+        let headers: Vec<&str> =
+            sent.headers.iter().filter(|(name, _)| name == "anthropic-beta").map(|(_, value)| value.as_str()).collect();
         let text = String::from_utf8(sent.body).unwrap();
         assert_eq!((headers, text.contains("sig1"), text.contains("drop_block")), (header, given, given), "{own:?}");
     }

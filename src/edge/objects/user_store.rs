@@ -9,9 +9,9 @@ use worker::State;
 use super::sql::{Rows, Sql};
 use crate::error::Result;
 use crate::user::overrides::Overrides;
-use crate::user::{private, schema};
 use crate::user::store::{AlertRow, Checkpoint, DayRow, Holding, OutboxRow, PrivateSize, RequestRow, ThreadRow, TurnRow};
 use crate::user::{Store, StoreError, Write};
+use crate::user::{private, schema};
 
 /// One user's rows.
 pub struct UserStore {

@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 use super::thought::Collector;
 use super::usage::Counts;
 use crate::json::{self, each_item, pick};
-use crate::provider::shape::{Draft, Escaped, Finish, Head, completion};
 use crate::provider::private::Maker;
+use crate::provider::shape::{Draft, Escaped, Finish, Head, completion};
 use crate::provider::{Reply, Target};
 
 /// The client's extension for where a text is from.
@@ -22,7 +22,8 @@ pub(super) fn read(body: &[u8], json_tool: Option<&str>, target: &Target, now_s:
         return None;
     }
     let json = json_tool.and_then(|name| arguments(content?, name));
-    let mut answer = Answer { draft: Draft::default(), thoughts: Collector::of(Maker::of(target)), said: 0, json_tool, is_json: json.is_some() };
+    let mut answer =
+        Answer { draft: Draft::default(), thoughts: Collector::of(Maker::of(target)), said: 0, json_tool, is_json: json.is_some() };
     if let Some(json) = json {
         answer.draft.text(Escaped::text(json.get()).get());
     }

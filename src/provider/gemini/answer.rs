@@ -11,9 +11,9 @@ use super::signature::{self, Keeper};
 use super::wire::{Candidate, SaidCall, SaidData, SaidPart};
 use crate::error::{Code, Error, Result};
 use crate::json::{self, quoted, text};
-use crate::provider::shape::Escaped;
 use crate::provider::Private;
 use crate::provider::private::Maker;
+use crate::provider::shape::Escaped;
 use crate::secrets::hex;
 
 /// The most choices of one answer: more than Gemini gives.

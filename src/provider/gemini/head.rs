@@ -3,8 +3,8 @@
 use super::answer::digest;
 use super::wire::Response;
 use crate::api::chat::ChatRequest;
-use crate::provider::shape::Head;
 use crate::provider::private::Maker;
+use crate::provider::shape::Head;
 use crate::provider::{Extras, Target};
 
 /// What was asked, as far as it matters to the answer.
