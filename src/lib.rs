@@ -35,6 +35,7 @@ pub mod provider;
 pub mod question;
 pub mod rollup;
 pub mod route;
+pub mod routing;
 pub mod secrets;
 pub mod sse;
 pub mod user;

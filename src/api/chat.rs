@@ -12,6 +12,8 @@ use crate::json::{self, RawObject};
 
 /// Names longer than this are no model's.
 const MAX_MODEL_NAME: usize = 256;
+/// The name that leaves the choice to the project's policy.
+pub const AUTO: &str = "auto";
 
 /// Who speaks in a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +66,8 @@ pub struct Message<'a> {
 pub struct ChatRequest<'a> {
     /// The model asked for; `None` means the project's default (missing, `null`, `""`, `default`, `auto`).
     pub model: Option<String>,
+    /// The model asked for is `auto`: the project's policy picks one, if it has a policy.
+    pub auto: bool,
     /// The reply is to be streamed.
     pub stream: bool,
     /// The client wants the final usage chunk (only meaningful with `stream`).
@@ -85,6 +89,7 @@ impl<'a> ChatRequest<'a> {
         let object = object(body)?;
         Ok(Self {
             model: model(&object)?,
+            auto: object.get("model").and_then(json::text).as_deref() == Some(AUTO),
             stream: boolean(object.get("stream"), "stream")?.unwrap_or(false),
             include_usage: include_usage(&object)?,
             n: count(&object, "n")?.unwrap_or(1),
@@ -129,7 +134,7 @@ pub(super) fn object(body: &[u8]) -> Result<RawObject<'_>> {
 }
 
 pub(super) fn model(object: &RawObject<'_>) -> Result<Option<String>> {
-    let name = text(object, "model")?.filter(|name| !matches!(name.as_str(), "" | "default" | "auto"));
+    let name = text(object, "model")?.filter(|name| !matches!(name.as_str(), "" | "default" | AUTO));
     if name.as_ref().is_some_and(|name| name.len() > MAX_MODEL_NAME || name.chars().any(char::is_control)) {
         return Err(Error::invalid("model", format!("model must be at most {MAX_MODEL_NAME} bytes, without control characters.")));
     }
@@ -292,7 +297,8 @@ mod tests {
             assert_eq!((chat.max_output, chat.user), (None, None));
         }
         for name in ["", "default", "auto"] {
-            assert_eq!(parse(&format!(r#"{{"model":"{name}","messages":[{{"role":"user"}}]}}"#)).model, None);
+            let body = format!(r#"{{"model":"{name}","messages":[{{"role":"user"}}]}}"#);
+            assert_eq!((parse(&body).model, parse(&body).auto), (None, name == "auto"));
         }
     }
 

@@ -45,15 +45,28 @@ pub fn resolve<'a>(snapshot: &'a Snapshot, asked: Option<&str>) -> Result<Resolv
         return Err(Error::invalid("model", "model must have 1 to 256 characters and no control characters."));
     }
     check_allowed(snapshot, &name)?;
-    let name = snapshot.settings.routing.aliases.get(&name).cloned().unwrap_or(name);
-    let (provider, config, model) = by_prefix(snapshot, &name)
-        .or_else(|| by_list(snapshot, &name))
-        .or_else(|| by_family(snapshot, &name))
-        .or_else(|| open_provider(snapshot, &name))
+    find(snapshot, &name)
+}
+
+/// The same for a name that the owner wrote down: it is nobody's to allow.
+///
+/// # Errors
+/// 404 `model_not_found` for a model that nobody serves.
+pub fn find<'a>(snapshot: &'a Snapshot, name: &str) -> Result<Resolved<'a>> {
+    let name = snapshot.settings.routing.aliases.get(name).map_or(name, String::as_str);
+    let (provider, config, model) = by_prefix(snapshot, name)
+        .or_else(|| by_list(snapshot, name))
+        .or_else(|| by_family(snapshot, name))
+        .or_else(|| open_provider(snapshot, name))
         .ok_or_else(|| {
             Error::new(Code::ModelNotFound, format!("No provider of this project serves the model `{name}`.")).with_param("model")
         })?;
     Ok(Resolved { provider, config, model })
+}
+
+/// Whether users may name this model.
+pub fn is_allowed(snapshot: &Snapshot, name: &str) -> bool {
+    check_allowed(snapshot, name).is_ok()
 }
 
 type Found<'a> = (&'a str, &'a ProviderConfig, String);

@@ -13,6 +13,7 @@ use crate::egress;
 use crate::error::{Error, Result};
 use crate::json;
 use crate::provider::{Kind, Secret, Target};
+use crate::routing::keys::MAX_KEYS;
 use crate::secrets::{MasterKeys, NONCE_LEN, Purpose, Sealed};
 
 /// Headers an owner may not set: they are the gateway's or the connection's.
@@ -33,6 +34,9 @@ pub struct ProviderConfig {
     /// The key's last four characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last4: Option<String>,
+    /// The same of each key, if there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
     /// Names of the extra headers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub header_names: Vec<String>,
@@ -47,6 +51,8 @@ pub struct ProviderConfig {
 #[derive(Serialize, Deserialize)]
 struct Secrets {
     api_key: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    more_keys: Vec<String>,
     headers: BTreeMap<String, String>,
 }
 
@@ -56,6 +62,9 @@ struct Body {
     kind: String,
     #[serde(default)]
     api_key: Option<String>,
+    /// Read by hand: serde's message would repeat what was sent.
+    #[serde(default)]
+    api_keys: Value,
     #[serde(default)]
     base_url: Option<String>,
     #[serde(default)]
@@ -87,24 +96,37 @@ impl ProviderConfig {
         check_name(name)?;
         let kind = Kind::parse(&body.kind)?;
         let base_url = base_url(kind, body.base_url, sealing.allow_private)?;
-        check_secrets(kind, body.api_key.as_deref(), &body.headers)?;
+        let keys = all_keys(body.api_key, &body.api_keys)?;
+        let api_key = keys.first().cloned();
+        check_secrets(kind, api_key.as_deref(), &body.headers)?;
         if body.models.iter().flatten().any(|m| !is_model_name(m)) {
             return Err(Error::invalid("models", "models: a model's name has 1 to 256 characters and no control characters."));
         }
-        let last4 = body.api_key.as_deref().map(|key| last4(key).to_owned());
+        let ends: Vec<String> = keys.iter().map(|key| last4(key).to_owned()).collect();
+        let last4 = ends.first().cloned();
+        let keys_last4 = if ends.len() > 1 { ends } else { Vec::new() };
         let header_names = body.headers.keys().cloned().collect();
-        let plain =
-            serde_json::to_vec(&Secrets { api_key: body.api_key, headers: body.headers }).map_err(|e| Error::server(e.to_string()))?;
+        let secrets = Secrets { api_key, more_keys: keys.into_iter().skip(1).collect(), headers: body.headers };
+        let plain = serde_json::to_vec(&secrets).map_err(|e| Error::server(e.to_string()))?;
         let sealed =
             sealing.masters.seal(Purpose::ProviderKeys, &context(project_id, name), sealing.nonce, &plain).map_err(Error::server)?;
-        Ok(Self { kind, base_url, models: body.models, last4, header_names, sealed: Some(sealed), created_at: sealing.now_s })
+        Ok(Self {
+            kind,
+            base_url,
+            models: body.models,
+            last4,
+            keys: keys_last4,
+            header_names,
+            sealed: Some(sealed),
+            created_at: sealing.now_s,
+        })
     }
 
     /// As the admin routes show it.
     pub fn view(&self, name: &str) -> Value {
         serde_json::json!({
             "object": "provider", "name": name, "kind": self.kind, "base_url": self.base_url, "models": self.models,
-            "headers": self.header_names, "last4": self.last4, "created_at": self.created_at,
+            "headers": self.header_names, "last4": self.last4, "keys": self.keys, "created_at": self.created_at,
         })
     }
 
@@ -113,13 +135,7 @@ impl ProviderConfig {
     /// # Errors
     /// A server error when the secrets do not decrypt.
     pub fn target(&self, masters: &MasterKeys, project_id: &str, name: &str, model: &str) -> Result<Target> {
-        let secrets = match &self.sealed {
-            Some(sealed) => {
-                let plain = masters.open(Purpose::ProviderKeys, &context(project_id, name), sealed).map_err(Error::server)?;
-                serde_json::from_slice(&plain).map_err(|_| Error::server("a provider's secrets are damaged"))?
-            }
-            None => Secrets { api_key: None, headers: BTreeMap::new() },
-        };
+        let secrets = self.open(masters, project_id, name)?;
         Ok(Target {
             provider: name.to_owned(),
             kind: self.kind,
@@ -129,10 +145,53 @@ impl ProviderConfig {
             model: model.to_owned(),
         })
     }
+
+    /// Every key, in the owner's order, if there are several.
+    ///
+    /// # Errors
+    /// As [`Self::target`].
+    pub fn all_keys(&self, masters: &MasterKeys, project_id: &str, name: &str) -> Result<Vec<Secret>> {
+        let secrets = self.open(masters, project_id, name)?;
+        Ok(secrets.api_key.into_iter().chain(secrets.more_keys).map(Secret::new).collect())
+    }
+
+    fn open(&self, masters: &MasterKeys, project_id: &str, name: &str) -> Result<Secrets> {
+        let Some(sealed) = &self.sealed else {
+            return Ok(Secrets { api_key: None, more_keys: Vec::new(), headers: BTreeMap::new() });
+        };
+        let plain = masters.open(Purpose::ProviderKeys, &context(project_id, name), sealed).map_err(Error::server)?;
+        serde_json::from_slice(&plain).map_err(|_| Error::server("a provider's secrets are damaged"))
+    }
 }
 
 fn context(project_id: &str, name: &str) -> String {
     format!("{project_id}/{name}")
+}
+
+/// `api_key`, then `api_keys`, each once.
+fn all_keys(api_key: Option<String>, api_keys: &Value) -> Result<Vec<String>> {
+    let mut keys: Vec<String> = api_key.into_iter().collect();
+    let listed: Option<Vec<&str>> = match api_keys {
+        Value::Null => Some(Vec::new()),
+        Value::Array(listed) => listed.iter().map(Value::as_str).collect(),
+        _ => None,
+    };
+    for key in listed.ok_or_else(|| Error::invalid("api_keys", "api_keys must be a list of keys."))? {
+        if !keys.iter().any(|known| known == key) {
+            keys.push(key.to_owned());
+        }
+    }
+    if keys.len() > MAX_KEYS {
+        return Err(Error::invalid("api_keys", "api_keys: at most 16 keys."));
+    }
+    if keys.iter().skip(1).any(|key| !is_key(key)) {
+        return Err(Error::invalid("api_keys", "api_keys: each must be 8 to 4096 visible ASCII characters."));
+    }
+    Ok(keys)
+}
+
+fn is_key(key: &str) -> bool {
+    (8..=4096).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic())
 }
 
 fn check_name(name: &str) -> Result<()> {
@@ -154,7 +213,7 @@ fn check_secrets(kind: Kind, api_key: Option<&str>, headers: &BTreeMap<String, S
         None if matches!(kind, Kind::OpenAi | Kind::Anthropic | Kind::Gemini) => {
             return Err(Error::invalid("api_key", "api_key is required for this kind."));
         }
-        Some(key) if key.len() < 8 || key.len() > 4096 || !key.bytes().all(|b| b.is_ascii_graphic()) => {
+        Some(key) if !is_key(key) => {
             return Err(Error::invalid("api_key", "api_key must be 8 to 4096 visible ASCII characters."));
         }
         _ => {}
@@ -199,6 +258,21 @@ mod tests {
     }
 
     #[test]
+    fn several_keys_are_sealed_and_come_back_in_order() {
+        let masters = MasterKeys::parse(&hex(&[1; 32])).unwrap();
+        let keys = ["sk-canary-0001", "sk-canary-0002", "sk-canary-0001"];
+        let config = parse(&json!({"kind": "openai", "api_key": keys[1], "api_keys": keys})).unwrap();
+        let kept = serde_json::to_string(&config).unwrap() + &config.view("main").to_string();
+        assert!(!kept.contains("canary"), "{kept}");
+        assert_eq!((&config.view("main")["last4"], &config.view("main")["keys"]), (&json!("0002"), &json!(["0002", "0001"])));
+        let opened = config.all_keys(&masters, "proj_1", "main").unwrap();
+        assert_eq!(opened.iter().map(Secret::expose).collect::<Vec<_>>(), [keys[1], keys[0]]);
+        assert_eq!(config.target(&masters, "proj_1", "main", "gpt").unwrap().api_key.unwrap().expose(), keys[1]);
+        let one = parse(&json!({"kind": "openai", "api_keys": [keys[0]]})).unwrap();
+        assert_eq!((&one.view("main")["last4"], &one.view("main")["keys"]), (&json!("0001"), &json!([])));
+    }
+
+    #[test]
     fn bad_fields_are_named_and_secrets_are_not_repeated() {
         for (param, body) in [
             ("kind", json!({})),
@@ -209,6 +283,11 @@ mod tests {
             ("api_key", json!({"kind": "anthropic", "base_url": "https://a.example/v1"})),
             ("api_key", json!({"kind": "openai", "api_key": "canary\n1234567"})),
             ("api_key", json!({"kind": "openai", "api_key": 7})),
+            ("api_key", json!({"kind": "openai", "api_keys": ["canary"]})),
+            ("api_keys", json!({"kind": "openai", "api_key": "sk-canary-0001", "api_keys": ["canary"]})),
+            ("api_keys", json!({"kind": "openai", "api_keys": "sk-canary-0001"})),
+            ("api_keys", json!({"kind": "openai", "api_keys": [["sk-canary-0001"]]})),
+            ("api_keys", json!({"kind": "openai", "api_keys": (0..17).map(|n| format!("sk-canary-{n:04}")).collect::<Vec<_>>()})),
             ("base_url", json!({"kind": "openai-compatible"})),
             ("base_url", json!({"kind": "openai", "api_key": "sk-canary-0001", "base_url": "https://127.0.0.1/v1"})),
             ("headers.host", json!({"kind": "demo", "headers": {"host": "x"}})),

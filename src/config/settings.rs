@@ -3,8 +3,6 @@
 //! Always holds: an unknown or ill-typed field is refused with its path; what is not built yet is refused too,
 //! not silently kept. Absent on purpose: merge-patching (`patch`).
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -12,6 +10,7 @@ use crate::auth::mint::{MAX_TTL_S, MIN_TTL_S};
 use crate::calendar::DAY_MS;
 use crate::config::number::{Count, Usd};
 use crate::config::price::PriceList;
+use crate::config::routing::Routing;
 use crate::config::zone::ZoneName;
 use crate::cors::Origins;
 use crate::error::{Error, Result};
@@ -21,8 +20,6 @@ use crate::user::RETENTION_MS;
 pub const PROJECT_RPM: u64 = 60;
 /// Tokens per day of a user when the settings name none (contract section 7).
 pub const USER_TOKENS_PER_DAY: u64 = 1_000_000;
-/// How long a provider may be silent, before and within its answer, when the settings name no time.
-pub const TIMEOUT_MS: u64 = 60_000;
 
 /// All settings. Missing = default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -126,34 +123,6 @@ pub enum UnknownModels {
     Refuse,
 }
 
-/// How models find providers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Routing {
-    /// Names users may use → the models they stand for.
-    pub aliases: BTreeMap<String, String>,
-    /// Not built yet: must be empty.
-    pub fallbacks: Value,
-    /// How long a provider may be silent, before and within its answer, in milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub timeout_ms: Option<Count>,
-    /// Not built yet: must be 0.
-    pub retries: u64,
-}
-
-impl Routing {
-    /// How long a provider that streams may be silent, in milliseconds.
-    pub fn silence_ms(&self) -> u64 {
-        self.timeout_ms.map_or(TIMEOUT_MS, Count::get)
-    }
-}
-
-impl Default for Routing {
-    fn default() -> Self {
-        Self { aliases: BTreeMap::new(), fallbacks: Value::Array(Vec::new()), timeout_ms: None, retries: 0 }
-    }
-}
-
 /// Safety controls. Not built yet: only `disabled` is taken.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -245,21 +214,10 @@ impl Settings {
         if !ttl.contains(&self.token.default_ttl) || self.token.default_ttl > self.token.max_ttl {
             return refuse("token.default_ttl", "expected 60 seconds to token.max_ttl");
         }
-        if self.routing.timeout_ms.is_some_and(|ms| !(100..=600_000).contains(&ms.get())) {
-            return refuse("routing.timeout_ms", "expected 100 to 600000 milliseconds");
-        }
         if self.retention_days.is_some_and(|days| !(1..=3650).contains(&days.get())) {
             return refuse("retention_days", "expected 1 to 3650 days");
         }
-        if self.routing.retries > 0 {
-            return refuse("routing.retries", "retries are not supported yet; only 0 is taken");
-        }
-        let has_fallbacks = !matches!(&self.routing.fallbacks, Value::Null)
-            && !self.routing.fallbacks.as_array().is_some_and(Vec::is_empty)
-            && !self.routing.fallbacks.as_object().is_some_and(serde_json::Map::is_empty);
-        if has_fallbacks {
-            return refuse("routing.fallbacks", "fallbacks are not supported yet");
-        }
+        self.routing.check()?;
         if let Some((path, why)) = self.prices.fault() {
             return refuse(&path, why);
         }
@@ -274,9 +232,6 @@ impl Settings {
         }
         if self.allowed_models.iter().flatten().any(|m| !is_model_name(m)) {
             return refuse("allowed_models");
-        }
-        if self.routing.aliases.iter().any(|(from, to)| !is_model_name(from) || !is_model_name(to)) {
-            return refuse("routing.aliases");
         }
         if self.system_prompt.as_ref().is_some_and(|p| p.len() > 100_000) {
             return Err(Error::invalid("system_prompt", "system_prompt: at most 100000 bytes."));

@@ -3,28 +3,31 @@
 //! Always holds: nothing goes upstream without a reservation, unless the deployment is unmetered.
 //! Absent on purpose: who serves the request (`chat`), and how it ends (`settle`).
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use serde_json::value::RawValue;
 
-use crate::api::chat::ChatRequest;
+use crate::api::chat::{AUTO, ChatRequest};
 use crate::api::estimate::text_tokens;
 use crate::catalog;
 use crate::config::model::Resolved;
 use crate::config::price;
+use crate::edge::account::Account;
 use crate::edge::answer::Facts;
 use crate::edge::caller::Caller;
 use crate::edge::deployment::Deployment;
 use crate::edge::inbound::Inbound;
 use crate::edge::objects;
 use crate::edge::pump::WHOLE_MS;
-use crate::edge::reporting::Reporting;
-use crate::edge::settle::{Ticket, Turn};
+use crate::edge::settle::{Ticket, Trail, Turn};
 use crate::error::{Error, Result};
 use crate::price::Rates;
 use crate::provider::{Extras, Kind, Target};
 use crate::question::Question;
-use crate::user::command::{Begin, BeginThread, Begun, Estimate};
+use crate::user::command::{Begin, BeginThread, Begun, Estimate, Reservation};
 use crate::user::private;
-use crate::user::store::KeySource;
+use crate::user::store::{self, KeySource};
 use crate::user::{Command, Outcome};
 
 /// A reservation outlives the longest answer by this, in ms, before the alarm settles it.
@@ -42,6 +45,12 @@ pub struct Admission<'a> {
     pub deployment: &'a Deployment,
     /// Who sent it.
     pub caller: &'a Caller,
+    /// What the reservation is known by: the request's id, and a number after one that was settled before its answer came.
+    pub request_id: String,
+    /// The session it belongs to.
+    pub session: String,
+    /// The thread it belongs to, if there is one.
+    pub thread: Option<String>,
 }
 
 /// A request that may go upstream.
@@ -50,8 +59,8 @@ pub struct Started {
     pub ticket: Ticket,
     /// What the gateway adds to it.
     pub extras: Extras,
-    /// Set if its answer is streamed and metered.
-    pub reporting: Option<Reporting>,
+    /// What it holds, and of whom; `None` in an unmetered deployment.
+    pub held: Option<(Rc<Account>, Reservation)>,
 }
 
 impl Admission<'_> {
@@ -65,8 +74,6 @@ impl Admission<'_> {
         chat: &ChatRequest<'_>,
         target: &Target,
         resolved: &Resolved<'_>,
-        session: String,
-        thread: Option<String>,
         facts: &mut Facts,
     ) -> Result<Option<Started>> {
         let settings = &self.caller.project.snapshot.settings;
@@ -80,14 +87,13 @@ impl Admission<'_> {
             private: Vec::new(),
         };
         if self.deployment.unmetered {
-            return Ok(Some(Started { ticket, extras, reporting: None }));
+            return Ok(Some(Started { ticket, extras, held: None }));
         }
-        let rates = price::rates(settings, resolved)?;
-        // A thread's history may ask for it as well.
-        let rates = if thread.is_some() || caches_for_an_hour(chat) { rates } else { rates.map(Rates::without_hours) };
-        facts.extend(rates.is_none().then(|| ("x-behest-warning", price::UNPRICED.to_owned())));
-        let thread = thread.map(|id| BeginThread { id, messages: messages(chat), window_tokens: self.window(&estimate, target) });
-        let asked = self.command(session, chat.model.as_deref(), target, resolved, rates, estimate);
+        let served = self.served(chat, resolved)?;
+        facts.extend(warning(&served));
+        let thread =
+            self.thread.clone().map(|id| BeginThread { id, messages: messages(chat), window_tokens: self.window(&estimate, target) });
+        let asked = self.command(chat.model.as_deref().unwrap_or(if chat.auto { AUTO } else { DEFAULT_MODEL }), served, estimate);
         let calls = private::calls(chat.messages.iter().map(|message| message.raw));
         let command = Begin { thread, calls, stream: chat.stream, ..asked };
         let limits = command.limits;
@@ -99,8 +105,16 @@ impl Admission<'_> {
         extras.max_output = begun.reservation.max_output;
         ticket.seq = Some(begun.reservation.seq);
         ticket.turn = thread_id.zip(begun.base).map(|(id, base)| Turn { id, base, messages: messages(chat) });
-        let reporting = chat.stream.then(|| Reporting::of(&ticket, &begun.reservation, limits));
-        Ok(Some(Started { ticket, extras, reporting }))
+        let account = Account {
+            env: self.inbound.env.clone(),
+            project_id: ticket.project_id.clone(),
+            uid: ticket.uid.clone(),
+            request_id: ticket.request_id.clone(),
+            limits,
+            input_estimate: ticket.input_estimate,
+            costs: Rc::clone(&ticket.costs),
+        };
+        Ok(Some(Started { ticket, extras, held: Some((Rc::new(account), begun.reservation)) }))
     }
 
     /// The same for a question: no thread, no stream, no output, and only what the question itself counts.
@@ -112,7 +126,6 @@ impl Admission<'_> {
         question: &dyn Question,
         target: &Target,
         resolved: &Resolved<'_>,
-        session: String,
         facts: &mut Facts,
     ) -> Result<Option<Ticket>> {
         let tokens = question.tokens();
@@ -120,35 +133,27 @@ impl Admission<'_> {
         if self.deployment.unmetered {
             return Ok(Some(ticket));
         }
-        let rates = question.rates(&self.caller.project.snapshot.settings, resolved)?;
-        facts.extend(rates.is_none().then(|| ("x-behest-warning", price::UNPRICED.to_owned())));
+        let served = served(resolved, question.rates(&self.caller.project.snapshot.settings, resolved)?);
+        facts.extend(warning(&served));
         let estimate = Estimate { input: tokens, output: Some(0), output_default: 0, choices: 1 };
-        let command = self.command(session, question.model(), target, resolved, rates, estimate);
+        let command = self.command(question.model().unwrap_or(DEFAULT_MODEL), served, estimate);
         let Some(begun) = self.admit(command, facts).await? else { return Ok(None) };
         ticket.seq = Some(begun.reservation.seq);
         Ok(Some(ticket))
     }
 
     /// What the user's object is asked, of a request that has no thread and no stream.
-    fn command(
-        &self,
-        session_id: String,
-        asked: Option<&str>,
-        target: &Target,
-        resolved: &Resolved<'_>,
-        rates: Option<Rates>,
-        estimate: Estimate,
-    ) -> Begin {
+    fn command(&self, asked: &str, served: store::Served, estimate: Estimate) -> Begin {
         Begin {
-            request_id: self.inbound.request_id.clone(),
-            session_id,
+            request_id: self.request_id.clone(),
+            session_id: self.session.clone(),
             thread: None,
             calls: Vec::new(),
-            model: asked.unwrap_or(DEFAULT_MODEL).to_owned(),
-            model_served: resolved.served_model().to_owned(),
-            provider: target.provider.clone(),
-            key_source: if target.kind == Kind::Demo { KeySource::Platform } else { KeySource::Byok },
-            rates,
+            model: asked.to_owned(),
+            model_served: served.model_served,
+            provider: served.provider,
+            key_source: served.key_source,
+            rates: served.rates,
             limits: self.caller.limits(),
             estimate,
             project: self.caller.terms(),
@@ -157,6 +162,17 @@ impl Admission<'_> {
             ttl_ms: WHOLE_MS + RESERVATION_SLACK_MS,
             roll_up_ms: self.deployment.roll_up_ms,
         }
+    }
+
+    /// Who serves a chat, and at what prices.
+    ///
+    /// # Errors
+    /// 400 for a model without a price, if the project refuses those.
+    pub fn served(&self, chat: &ChatRequest<'_>, resolved: &Resolved<'_>) -> Result<store::Served> {
+        let rates = price::rates(&self.caller.project.snapshot.settings, resolved)?;
+        // A thread's history may ask for it as well.
+        let hours = self.thread.is_some() || caches_for_an_hour(chat);
+        Ok(served(resolved, if hours { rates } else { rates.map(Rates::without_hours) }))
     }
 
     async fn admit(&self, command: Begin, facts: &mut Facts) -> Result<Option<Begun>> {
@@ -182,10 +198,9 @@ impl Admission<'_> {
             env: self.inbound.env.clone(),
             project_id: self.caller.project_id().to_owned(),
             uid: self.caller.uid().to_owned(),
-            request_id: self.inbound.request_id.clone(),
+            request_id: self.request_id.clone(),
             route: CHAT,
-            provider: target.provider.clone(),
-            model: target.model.clone(),
+            trail: Rc::new(RefCell::new(Trail { provider: target.provider.clone(), model: target.model.clone(), ..Trail::default() })),
             seq: None,
             input_estimate,
             watch: self.caller.watch(),
@@ -205,8 +220,22 @@ impl Admission<'_> {
     }
 }
 
+fn served(resolved: &Resolved<'_>, rates: Option<Rates>) -> store::Served {
+    store::Served {
+        provider: resolved.provider.to_owned(),
+        model_served: resolved.served_model().to_owned(),
+        key_source: if resolved.config.kind == Kind::Demo { KeySource::Platform } else { KeySource::Byok },
+        rates,
+    }
+}
+
+/// The warning of a model that counts as free because nobody knows its price.
+pub fn warning(served: &store::Served) -> Option<(&'static str, String)> {
+    served.rates.is_none().then(|| ("x-behest-warning", price::UNPRICED.to_owned()))
+}
+
 /// What the request may cost at most, in tokens.
-fn estimate(chat: &ChatRequest<'_>, target: &Target, system_prompt: Option<&str>) -> Estimate {
+pub fn estimate(chat: &ChatRequest<'_>, target: &Target, system_prompt: Option<&str>) -> Estimate {
     let (_, max_output) = catalog::limits(target.kind.name(), &target.model);
     Estimate {
         input: chat.prompt_tokens_estimate() + system_prompt.map_or(0, |prompt| text_tokens(prompt.len())),

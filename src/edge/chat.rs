@@ -2,22 +2,19 @@
 //!
 //! Always holds: once `begin` has admitted a request, its ticket is settled exactly once, whatever happens.
 
-use std::cell::Cell;
-
-use web_sys::AbortController;
 use worker::Context;
 
 use crate::api::chat::ChatRequest;
-use crate::config::model;
-use crate::edge::admission::{Admission, Started};
+use crate::edge::admission::Admission;
 use crate::edge::answer::{Answer, Facts};
+use crate::edge::attempts::Attempts;
 use crate::edge::caller::{Caller, header_id};
 use crate::edge::deployment::Deployment;
-use crate::edge::exchange::Exchange;
 use crate::edge::gone::Gone;
 use crate::edge::inbound::{Inbound, MAX_BODY};
-use crate::edge::settle::Settling;
+use crate::edge::{clock, isolate};
 use crate::error::{Error, Result};
+use crate::routing::plan;
 
 /// Serves the route. `facts` are headers that belong to the answer even if it is an error.
 pub async fn serve(
@@ -53,28 +50,10 @@ async fn exchange(
     let thread = header_id(inbound, "x-thread-id")?;
     facts.push(("x-session-id", session.clone()));
     facts.extend(thread.clone().map(|id| ("x-thread-id", id)));
-    let resolved = model::resolve(&caller.project.snapshot, chat.model.as_deref())?;
-    let target = caller.project.target(deployment, &resolved)?;
-    facts.push(("x-behest-provider", target.provider.clone()));
-    facts.push(("x-behest-model", resolved.served_model().to_owned()));
-    let admission = Admission { inbound, deployment, caller };
-    let thread = thread.filter(|_| caller.project.snapshot.settings.memory.enabled);
-    let abort = AbortController::new().map_err(|_| Error::server("no AbortController"))?;
-    let Some(Started { ticket, extras, reporting }) = admission.begin(chat, &target, &resolved, session, thread, facts).await? else {
-        return Ok(None);
-    };
-    let exchange = Exchange {
-        chat,
-        target: &target,
-        extras: &extras,
-        dialect: target.kind.dialect(),
-        routing: &caller.project.snapshot.settings.routing,
-        allow_private: deployment.allow_private,
-        arrived_ms: inbound.arrived_ms,
-        gone: Gone::of(&inbound.request),
-        abort,
-        reporting,
-        billed: Cell::default(),
-    };
-    exchange.answer(Settling::open(context, ticket)).await.map(Some)
+    let snapshot = &caller.project.snapshot;
+    let plan = isolate::with(|i| plan(snapshot, chat, &i.health, clock::now_ms()))?;
+    let thread = thread.filter(|_| snapshot.settings.memory.enabled);
+    let admission = Admission { inbound, deployment, caller, request_id: inbound.request_id.clone(), session, thread };
+    let gone = Gone::of(&inbound.request);
+    Attempts::new(admission, context, chat, &plan, gone).answer(facts).await
 }

@@ -1,26 +1,24 @@
 //! One exchange with a provider: the request goes out, its answer comes back whole or as a stream.
 //!
-//! Always holds: every end is settled once: here before a status is committed, by the pump after it. A failure before
-//! the first frame is a real status. Absent on purpose: admission (`chat`), and what an answer means (`provider`).
+//! Always holds: before the first frame a failure is a value, and the provider is let go; after it the pump settles.
+//! Absent on purpose: admission, what is done after a failure (`attempts`), and what an answer means (`provider`).
 
-use std::cell::Cell;
+use std::future::Future;
 
 use web_sys::AbortController;
 
 use crate::api::chat::ChatRequest;
-use crate::api::usage::TokenUsage;
-use crate::config::number::Count;
-use crate::config::settings::Routing;
 use crate::edge::answer::Answer;
 use crate::edge::gone::Gone;
-use crate::edge::pump::{Deadlines, Pump, WHOLE_MS};
+use crate::edge::pump::{Deadlines, Pump, client_closed};
 use crate::edge::reporting::Reporting;
 use crate::edge::settle::{Ended, Settling};
 use crate::edge::source::{Source, Unread};
 use crate::edge::{body, clock, upstream};
 use crate::error::{Code, Error, Result};
 use crate::meter::Seen;
-use crate::provider::{Call, Dialect, Extras, Outbound, Reply, Target};
+use crate::provider::{Call, Extras, Outbound, Target, meant};
+use crate::routing::{Failure, Why};
 use crate::user::command::Ending;
 
 /// The largest answer that is read whole.
@@ -34,60 +32,101 @@ pub struct Exchange<'a> {
     pub target: &'a Target,
     /// What the gateway adds.
     pub extras: &'a Extras,
-    /// The target's dialect.
-    pub dialect: &'a dyn Dialect,
-    /// How long the provider may take.
-    pub routing: &'a Routing,
+    /// How long the provider may be silent, and when the answer must be over.
+    pub deadlines: Deadlines,
+    /// How long an answer that is not streamed may take, in ms.
+    pub patience_ms: u64,
     /// Whether private addresses may be asked.
     pub allow_private: bool,
-    /// When the request arrived, epoch ms.
-    pub arrived_ms: u64,
     /// Whether the client is still there.
     pub gone: Gone,
     /// Lets the provider go.
     pub abort: AbortController,
-    /// Set if the answer is streamed and metered.
-    pub reporting: Option<Reporting>,
-    /// What the provider says of tokens in an answer that cannot be passed on.
-    pub billed: Cell<Option<TokenUsage>>,
+}
+
+/// An answer that has begun.
+pub enum Opened {
+    /// All of it.
+    Whole(Vec<u8>, Ended),
+    /// The first frames, and where the others come from.
+    Stream(Box<Pump>, Vec<u8>),
+}
+
+/// An attempt that failed before anything was sent to the client.
+pub struct Failed {
+    /// What the client is told if nothing else helps.
+    pub error: Error,
+    /// What follows from it.
+    pub failure: Failure,
+    /// What the provider said it used nevertheless.
+    pub seen: Seen,
+}
+
+/// What an attempt comes to.
+type Attempted<T> = std::result::Result<T, Failed>;
+
+impl Failed {
+    /// The gateway's own failure.
+    pub fn ours(error: Error) -> Self {
+        Self { error, failure: Failure::of(Why::Status(500)), seen: Seen::default() }
+    }
+}
+
+impl Opened {
+    /// Hands it to the client; from here on nothing is tried again.
+    ///
+    /// # Errors
+    /// The turn could not be stored, or the platform makes no stream.
+    pub async fn deliver(self, settling: Settling, gone: Gone) -> Result<Answer> {
+        match self {
+            Self::Whole(body, ended) => {
+                settling.settle(ended).await?;
+                Ok(Answer::json_text(200, body))
+            }
+            Self::Stream(mut pump, first) => {
+                pump.settle_with(settling);
+                Ok(Answer::events(body::stream(*pump, first, gone)?))
+            }
+        }
+    }
 }
 
 impl Exchange<'_> {
-    /// Sends the request and answers with what comes back.
+    /// Sends the request, and waits for what can be sent to the client. `reporting`: set if a stream is metered.
     ///
     /// # Errors
-    /// What went wrong before anything was sent to the client.
-    pub async fn answer(self, settling: Settling) -> Result<Answer> {
-        if self.chat.stream { self.stream(settling).await } else { self.whole(settling).await }
+    /// What went wrong before there was anything to send; the provider has been let go.
+    pub async fn run(&self, reporting: Option<Reporting>) -> Attempted<Opened> {
+        let result = if self.chat.stream { self.stream(reporting).await } else { self.whole().await };
+        if result.is_err() {
+            self.abort.abort();
+        }
+        result
     }
 
-    async fn stream(mut self, settling: Settling) -> Result<Answer> {
-        let silence_ms = self.routing.silence_ms();
-        let source = match self.gone.in_time(silence_ms, self.open()).await {
-            Ok(source) => source,
-            Err(error) => return self.failed(settling, error).await,
-        };
-        let deadlines = Deadlines { silence_ms, whole_at_ms: self.arrived_ms + WHOLE_MS };
-        let translate = self.dialect.stream(self.chat, self.target, self.extras);
-        let mut pump = Pump::new(source, translate, deadlines, self.abort.clone(), self.gone.clone(), self.reporting.take());
+    async fn stream(&self, reporting: Option<Reporting>) -> Attempted<Opened> {
+        let source = self.in_time(self.deadlines.silence_ms, self.open()).await?;
+        let translate = self.target.kind.dialect().stream(self.chat, self.target, self.extras);
+        let mut pump = Pump::new(source, translate, self.deadlines, self.abort.clone(), self.gone.clone(), reporting);
         match pump.first().await {
-            Ok(first) => {
-                pump.settle_with(settling);
-                Ok(Answer::events(body::stream(pump, first, self.gone.clone())?))
+            Ok(first) => Ok(Opened::Stream(Box::new(pump), first)),
+            Err(error) => {
+                let why = if self.gone.is_raised() { Why::Gone } else { why(&error) };
+                Err(Failed { failure: Failure::of(why), seen: pump.seen(), error })
             }
-            Err(error) => self.failed(settling, error).await,
         }
     }
 
     /// An answer that is not streamed begins only when it is complete: it may take the whole time unless the owner set one.
-    async fn whole(self, settling: Settling) -> Result<Answer> {
-        let patience = self.routing.timeout_ms.map_or(WHOLE_MS, Count::get);
-        let body = self.gone.in_time(patience, async { self.open().await?.read_to_end(MAX_ANSWER).await.map_err(unread) }).await;
+    async fn whole(&self) -> Attempted<Opened> {
+        let read = async { self.open().await?.read_to_end(MAX_ANSWER).await.map_err(|end| broken(unread(end))) };
+        let body = self.in_time(self.patience_ms, read).await?;
         let first_ms = Some(clock::now_ms());
-        let reply = match body.as_deref().map_err(Clone::clone).and_then(|body| self.read(body)) {
-            Ok(reply) => reply,
-            Err(error) => return self.failed(settling, error).await,
-        };
+        let dialect = self.target.kind.dialect();
+        let reply = dialect.response(&body, self.chat, self.target, self.extras).map_err(|error| {
+            let seen = Seen { usage: dialect.billed(&body), ..Seen::default() };
+            Failed { failure: Failure::of(why(&error)), seen, error }
+        })?;
         let ended = Ended {
             ending: Ending::Completed,
             seen: Seen::whole(reply.output_bytes, reply.usage),
@@ -96,56 +135,72 @@ impl Exchange<'_> {
             first_ms,
             error: None,
         };
-        settling.settle(ended).await?;
-        Ok(Answer::json_text(200, reply.body.into_owned()))
+        Ok(Opened::Whole(reply.body.into_owned(), ended))
+    }
+
+    /// The work's result, unless it takes longer than `ms` or the client is gone.
+    async fn in_time<T>(&self, ms: u64, work: impl Future<Output = Attempted<T>>) -> Attempted<T> {
+        let left = self.deadlines.whole_at_ms.saturating_sub(clock::now_ms());
+        match self.gone.unless(clock::within(ms.min(left), work)).await {
+            None => Err(failed(client_closed(), Why::Gone, None)),
+            Some(None) => Err(failed(upstream::timed_out(ms), Why::Silent, None)),
+            Some(Some(result)) => result,
+        }
     }
 
     /// The answer's body, if its status is 200.
-    async fn open(&self) -> Result<Source> {
-        match self.dialect.request(self.chat, self.target, self.extras)? {
+    async fn open(&self) -> Attempted<Source> {
+        let dialect = self.target.kind.dialect();
+        match dialect.request(self.chat, self.target, self.extras).map_err(|error| failed(error, Why::Inexpressible, None))? {
             Call::Http(outbound) => self.open_http(&outbound).await,
             Call::Demo(script) if script.status == 200 => Ok(Source::demo(script)),
-            Call::Demo(script) => Err(self.dialect.failure(script.status, script.retry_after_ms, &script.body(), self.target)),
+            Call::Demo(script) => {
+                let error = dialect.failure(script.status, script.retry_after_ms, &script.body(), self.target);
+                Err(failed(error, Why::Status(script.status), script.retry_after_ms))
+            }
         }
     }
 
-    async fn open_http(&self, outbound: &Outbound) -> Result<Source> {
-        let received = upstream::send(outbound, self.allow_private, &self.abort).await?;
-        let status = received.status();
+    async fn open_http(&self, outbound: &Outbound) -> Attempted<Source> {
+        let sent = upstream::send(outbound, self.allow_private, &self.abort).await;
+        let received = sent.map_err(|error| failed(error, Why::Unreachable, None))?;
+        let (status, dialect) = (received.status(), self.target.kind.dialect());
         if status != 200 {
             let retry_after_ms = received.retry_after_ms();
-            let words = received.words(self.routing.silence_ms()).await;
-            return Err(self.dialect.failure(status, retry_after_ms, &words, self.target));
+            let words = received.words(self.deadlines.silence_ms).await;
+            return Err(failed(
+                dialect.failure(status, retry_after_ms, &words, self.target),
+                Why::Status(meant(status, &words)),
+                retry_after_ms,
+            ));
         }
         if self.chat.stream && received.is_document() {
             // A whole answer where a stream was asked for is most often an error in disguise, which the dialect can read.
-            let body = received.into_source().read_to_end(upstream::MAX_FAILURE).await.map_err(unread)?;
+            let body = received.into_source().read_to_end(upstream::MAX_FAILURE).await.map_err(|end| broken(unread(end)))?;
             let not_a_stream = Error::new(Code::UpstreamError, "The provider did not stream its answer.");
-            self.billed.set(self.dialect.billed(&body));
-            return Err(self.dialect.response(&body, self.chat, self.target, self.extras).err().unwrap_or(not_a_stream));
+            let error = dialect.response(&body, self.chat, self.target, self.extras).err().unwrap_or(not_a_stream);
+            let seen = Seen { usage: dialect.billed(&body), ..Seen::default() };
+            return Err(Failed { failure: Failure::of(why(&error)), seen, error });
         }
         Ok(received.into_source())
     }
+}
 
-    /// Reads a whole answer. What is none may have been billed.
-    fn read<'b>(&self, body: &'b [u8]) -> Result<Reply<'b>> {
-        let reply = self.dialect.response(body, self.chat, self.target, self.extras);
-        if reply.is_err() {
-            self.billed.set(self.dialect.billed(body));
-        }
-        reply
+/// Why an answer with status 200 is none: an error sent in its place is as good as its status.
+fn why(error: &Error) -> Why {
+    match (error.code(), error.status()) {
+        (Code::UpstreamTimeout, _) => Why::Silent,
+        (Code::UpstreamError, 502) => Why::Unreadable,
+        (_, status) => Why::Status(status),
     }
+}
 
-    /// Settles a request that failed before anything was sent to the client, and lets the provider go.
-    async fn failed(&self, settling: Settling, error: Error) -> Result<Answer> {
-        self.abort.abort();
-        let ending = if self.gone.is_raised() { Ending::Cancelled } else { Ending::Failed };
-        let seen = Seen::whole(0, self.billed.get());
-        let ended = Ended { ending, seen, message: None, private: Vec::new(), first_ms: None, error: Some(error.clone()) };
-        // The client learns of the provider's failure, not of ours in its wake; the log has both.
-        let _ = settling.settle(ended).await;
-        Err(error)
-    }
+fn failed(error: Error, why: Why, retry_after_ms: Option<u64>) -> Failed {
+    Failed { error, failure: Failure { why, retry_after_ms }, seen: Seen::default() }
+}
+
+fn broken(error: Error) -> Failed {
+    failed(error, Why::Unreadable, None)
 }
 
 /// What a client is told of an answer that could not be read.

@@ -8,6 +8,7 @@ use crate::auth::ip_limit::IpLimit;
 use crate::auth::token::Principal;
 use crate::cache::Cache;
 use crate::edge::snapshots::Ready;
+use crate::routing::Health;
 use crate::zone::Zone;
 
 /// How long a snapshot is believed, in ms: a change is everywhere within KV's own delay and this.
@@ -27,6 +28,8 @@ pub struct Isolate {
     pub zones: Cache<String, Zone>,
     /// Requests per address.
     pub addresses: IpLimit,
+    /// How the targets are that it sends to.
+    pub health: Health,
 }
 
 thread_local! {
@@ -36,6 +39,7 @@ thread_local! {
         snapshots: Cache::new(500),
         zones: Cache::new(100),
         addresses: IpLimit::default(),
+        health: Health::default(),
     });
 }
 

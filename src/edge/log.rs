@@ -26,6 +26,12 @@ pub struct Line<'a> {
     pub provider: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<&'a str>,
+    /// How often a provider was asked, if more than once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u64>,
+    /// Which attempts failed, and why: `main/gpt-5 429, main/gpt-5 401 (key …0001)`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ending: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -3,11 +3,13 @@
 //! Always holds: every answer, errors included, goes out through `answer::Answer`, with CORS headers and a request
 //! id; the body stream never yields an error. Absent on purpose: decisions.
 
+mod account;
 mod address;
 mod admin;
 mod admission;
 mod alerts;
 mod answer;
+mod attempts;
 mod body;
 mod caller;
 mod chat;

@@ -239,7 +239,8 @@ impl Pump {
         }
     }
 
-    fn seen(&self) -> Seen {
+    /// The answer as far as it was seen.
+    pub fn seen(&self) -> Seen {
         let translate = &self.translate;
         Seen { bytes: translate.output_bytes(), events: self.events, usage: translate.usage(), covered: translate.covered_bytes() }
     }

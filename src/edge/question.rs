@@ -8,7 +8,6 @@ use worker::Context;
 
 use crate::api::embeddings::EmbeddingsRequest;
 use crate::api::moderations::ModerationsRequest;
-use crate::config::number::Count;
 use crate::edge::admission::Admission;
 use crate::edge::answer::{Answer, Facts};
 use crate::edge::caller::{Caller, header_id};
@@ -72,10 +71,11 @@ impl Asked<'_> {
         facts.push(("x-behest-provider", target.provider.clone()));
         facts.push(("x-behest-model", resolved.served_model().to_owned()));
         let abort = AbortController::new().map_err(|_| Error::server("no AbortController"))?;
-        let admission = Admission { inbound, deployment, caller };
-        let Some(ticket) = admission.begin_question(question, &target, &resolved, session, facts).await? else { return Ok(None) };
+        let request_id = inbound.request_id.clone();
+        let admission = Admission { inbound, deployment, caller, request_id, session, thread: None };
+        let Some(ticket) = admission.begin_question(question, &target, &resolved, facts).await? else { return Ok(None) };
         let routing = &caller.project.snapshot.settings.routing;
-        let patience_ms = routing.timeout_ms.map_or(WHOLE_MS, Count::get);
+        let patience_ms = routing.timeout_ms(resolved.provider, &resolved.model).unwrap_or(WHOLE_MS);
         let asking = Asking { question, target: &target, allow_private: deployment.allow_private, patience_ms, abort };
         asking.answer(Gone::of(&inbound.request), Settling::open(context, ticket)).await.map(Some)
     }

@@ -10,6 +10,12 @@ pub fn bytes<const N: usize>() -> Result<[u8; N]> {
     Ok(bytes)
 }
 
+/// Any number, for what must not happen to all at the same time.
+pub fn dice() -> u64 {
+    // Without randomness it is as good as any other number.
+    bytes().map(u64::from_le_bytes).unwrap_or_default()
+}
+
 /// `<prefix>` and 24 hex digits, such as `proj_…`.
 pub fn id(prefix: &str) -> Result<String> {
     Ok(format!("{prefix}{}", hex(&bytes::<12>()?)))

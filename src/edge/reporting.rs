@@ -10,15 +10,12 @@ use std::task::{Context, Poll};
 
 use futures::future::LocalBoxFuture;
 use futures::task::noop_waker_ref;
-use worker::Env;
 
-use crate::edge::inbound::Costs;
-use crate::edge::settle::Ticket;
-use crate::edge::{clock, objects};
+use crate::edge::account::Account;
+use crate::edge::clock;
 use crate::error::{Error, Result};
 use crate::meter::{Due, Meter, Seen, Wish};
-use crate::user::command::{Extend, Limits, Progress, Progressed, Reservation};
-use crate::user::{Command, Outcome};
+use crate::user::command::{Progressed, Reservation};
 
 /// Whether the stream may go on.
 pub enum Go {
@@ -33,35 +30,19 @@ pub enum Go {
 /// The reports of one stream.
 pub struct Reporting {
     meter: Meter,
-    env: Env,
-    project_id: String,
-    uid: String,
-    request_id: String,
-    limits: Limits,
-    input_estimate: u64,
-    costs: Rc<Costs>,
+    account: Rc<Account>,
     under_way: Option<LocalBoxFuture<'static, Result<Progressed>>>,
 }
 
 impl Reporting {
-    /// Of a request that was begun with these limits.
-    pub fn of(ticket: &Ticket, reservation: &Reservation, limits: Limits) -> Self {
-        Self {
-            meter: Meter::new(reservation),
-            env: ticket.env.clone(),
-            project_id: ticket.project_id.clone(),
-            uid: ticket.uid.clone(),
-            request_id: ticket.request_id.clone(),
-            limits,
-            input_estimate: ticket.input_estimate,
-            costs: Rc::clone(&ticket.costs),
-            under_way: None,
-        }
+    /// Of a request that holds this.
+    pub fn of(account: &Rc<Account>, reservation: &Reservation) -> Self {
+        Self { meter: Meter::new(reservation), account: Rc::clone(account), under_way: None }
     }
 
     /// Prompt tokens by our own count.
     pub fn input_estimate(&self) -> u64 {
-        self.input_estimate
+        self.account.input_estimate
     }
 
     /// Ready once the report under way is answered; never if there is none.
@@ -88,20 +69,10 @@ impl Reporting {
     }
 
     fn report(&mut self, seen: &Seen, wish: Option<Wish>) {
-        let (usage, _) = seen.bill(self.input_estimate);
-        let limits = self.limits;
-        let extend = wish.map(|Wish { used, held }| Extend { used, held, limits });
-        let command = Command::Progress(Progress { request_id: self.request_id.clone(), usage, extend });
-        let (env, project_id, uid) = (self.env.clone(), self.project_id.clone(), self.uid.clone());
-        let costs = Rc::clone(&self.costs);
-        let mut report: Pin<Box<dyn Future<Output = Result<Progressed>>>> = Box::pin(async move {
-            let (outcome, rows) = objects::user(&env, &project_id, &uid, &command).await?;
-            costs.object_call(rows);
-            match outcome {
-                Outcome::Progressed(progressed) => Ok(progressed),
-                _ => Err(Error::server("the user object answered something else")),
-            }
-        });
+        let (usage, _) = seen.bill(self.account.input_estimate);
+        let extend = wish.map(|Wish { used, held }| (used, held));
+        let account = Rc::clone(&self.account);
+        let mut report: Pin<Box<dyn Future<Output = Result<Progressed>>>> = Box::pin(async move { account.report(usage, extend).await });
         // The first poll sends it, also if the client does not ask for more for a while. It is polled again by whoever waits.
         if let Poll::Ready(answer) = report.as_mut().poll(&mut Context::from_waker(noop_waker_ref())) {
             self.meter.answered(answer);

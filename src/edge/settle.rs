@@ -3,6 +3,7 @@
 //! Always holds: the work runs in `waitUntil`, so it outlives the client; whoever needs to know that the turn is
 //! stored waits for its result.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use futures::channel::oneshot;
@@ -57,10 +58,8 @@ pub struct Ticket {
     pub request_id: String,
     /// The route's path in the table, for the log.
     pub route: &'static str,
-    /// The provider's name.
-    pub provider: String,
-    /// The model asked.
-    pub model: String,
+    /// Who serves it.
+    pub trail: Rc<RefCell<Trail>>,
     /// Its reservation; `None` in an unmetered deployment.
     pub seq: Option<u64>,
     /// Prompt tokens by our own count.
@@ -73,6 +72,19 @@ pub struct Ticket {
     pub arrived_ms: u64,
     /// What it has cost so far.
     pub costs: Rc<Costs>,
+}
+
+/// Who serves a request, and what was tried before: for its log line.
+#[derive(Default)]
+pub struct Trail {
+    /// The provider's name.
+    pub provider: String,
+    /// The model asked.
+    pub model: String,
+    /// How often a provider was asked.
+    pub attempts: u64,
+    /// The attempts that failed: whom, and why. No words of a provider's.
+    pub failed: Vec<String>,
 }
 
 type Result1 = oneshot::Sender<Result<()>>;
@@ -136,6 +148,8 @@ impl Ticket {
             Some(seq) => self.finish(seq, &ended, usage, estimated, now).await,
             None => Ok(None),
         };
+        let trail = self.trail.take();
+        let failed = trail.failed.join(", ");
         let failure = ended.error.as_ref().or(result.as_ref().err());
         log::Line {
             request_id: &self.request_id,
@@ -143,8 +157,10 @@ impl Ticket {
             route: self.route,
             status: ended.error.as_ref().map_or(200, Error::status),
             project: Some(&self.project_id),
-            provider: Some(&self.provider),
-            model: Some(&self.model),
+            provider: Some(&trail.provider),
+            model: Some(&trail.model),
+            attempts: Some(trail.attempts).filter(|attempts| *attempts > 1),
+            failed: Some(failed.as_str()).filter(|failed| !failed.is_empty()),
             ending: Some(ending_name(ended.ending)),
             usage,
             micro_usd: result.as_ref().ok().copied().flatten(),

@@ -14,7 +14,7 @@ use crate::edge::isolate::{self, SNAPSHOT_MS};
 use crate::edge::{clock, objects};
 use crate::error::{Code, Error, Result};
 use crate::project::Command;
-use crate::provider::Target;
+use crate::provider::{Secret, Target};
 
 /// How long KV may take before the object is asked instead.
 const KV_MS: u64 = 3_000;
@@ -25,12 +25,14 @@ pub struct Ready {
     pub snapshot: Snapshot,
     /// Providers whose secrets have been opened; opening one costs more than a request.
     targets: RefCell<HashMap<String, Target>>,
+    /// The keys of providers that have several, likewise.
+    keys: RefCell<HashMap<String, Rc<[Secret]>>>,
 }
 
 impl Ready {
     /// Makes a snapshot ready.
     pub fn new(snapshot: Snapshot) -> Rc<Self> {
-        Rc::new(Self { snapshot, targets: RefCell::new(HashMap::new()) })
+        Rc::new(Self { snapshot, targets: RefCell::default(), keys: RefCell::default() })
     }
 
     /// Where a request for this model goes.
@@ -44,6 +46,24 @@ impl Ready {
         let target = resolved.config.target(&deployment.masters, &self.snapshot.project.id, resolved.provider, &resolved.model)?;
         self.targets.borrow_mut().insert(resolved.provider.to_owned(), target.clone());
         Ok(target)
+    }
+}
+
+impl Ready {
+    /// The keys of a provider that has several.
+    ///
+    /// # Errors
+    /// A server error if the provider's secrets do not decrypt.
+    pub fn keys(&self, deployment: &Deployment, resolved: &Resolved) -> Result<Option<Rc<[Secret]>>> {
+        if resolved.config.keys.is_empty() {
+            return Ok(None);
+        }
+        if let Some(keys) = self.keys.borrow().get(resolved.provider) {
+            return Ok(Some(Rc::clone(keys)));
+        }
+        let keys: Rc<[Secret]> = resolved.config.all_keys(&deployment.masters, &self.snapshot.project.id, resolved.provider)?.into();
+        self.keys.borrow_mut().insert(resolved.provider.to_owned(), Rc::clone(&keys));
+        Ok(Some(keys))
     }
 }
 

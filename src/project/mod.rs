@@ -291,7 +291,7 @@ mod tests {
             ("routing.timeout_ms", json!({"routing": {"timeout_ms": 1}})),
             ("retention_days", json!({"retention_days": 3_651})),
             ("retention_days", json!({"retention_days": 0})),
-            ("routing.retries", json!({"routing": {"retries": 2}})),
+            ("routing.retries", json!({"routing": {"retries": 6}})),
             ("allowed_origins", json!({"allowed_origins": ["not an origin"]})),
             ("guardrails.pii.mode", json!({"guardrails": {"pii": {"mode": "block"}}})),
             ("default_model", json!({"default_model": ""})),

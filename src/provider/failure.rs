@@ -152,8 +152,20 @@ fn without_keys(message: &str) -> String {
     out
 }
 
+/// Statuses that say something else than they mean: (status, a word of the body, what is meant). Gemini calls a bad key a bad
+/// request; OpenAI calls an account without credit a rate limit.
+const MEANT: [(u16, &str, u16); 2] = [(400, "API_KEY_INVALID", 401), (429, "insufficient_quota", 402)];
+
+/// What a provider's status means for what is tried next.
+pub fn meant(status: u16, body: &[u8]) -> u16 {
+    let says = |word: &str| memchr::memmem::find(body, word.as_bytes()).is_some();
+    MEANT.iter().find(|(said, word, _)| *said == status && says(word)).map_or(status, |(_, _, meant)| *meant)
+}
+
 /// The error for a provider's answer with a status other than 200.
 pub(super) fn from_status(status: u16, retry_after_ms: Option<u64>, body: &[u8], scrub: &Scrub) -> Error {
+    // Who lacks credit is told of a rate limit, as by the provider; a bad key is never the client's bad request.
+    let status = if meant(status, body) == 401 { 401 } else { status };
     let said = Said { status: Some(status), ..Said::read(body) };
     from_said(status, retry_after_ms, &said, scrub)
 }

@@ -28,6 +28,7 @@ use crate::error::{Error, Result};
 use crate::sse::Event;
 
 pub use document::{Document, Embeddings, Moderations};
+pub use failure::meant;
 pub use private::Private;
 pub use target::{Call, Outbound, Secret, Target};
 

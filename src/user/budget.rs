@@ -60,7 +60,7 @@ pub(super) struct Ceiling {
     /// When it is new again, epoch ms.
     resets_at: u64,
     /// It is a slice of the project's, which was cut to what is needed: all of it may be held at once.
-    leased: bool,
+    pub leased: bool,
 }
 
 impl Ceiling {

@@ -14,6 +14,7 @@ use super::outbox::Acknowledge;
 use super::overrides::Overrides;
 use super::refusal::Refusal;
 use super::report::{Cell, Standing, UsageQuery};
+pub use super::reroute::Reroute;
 use super::store::KeySource;
 use crate::api::ratelimit::Window;
 use crate::api::usage::TokenUsage;
@@ -33,6 +34,8 @@ pub enum Command {
     /// Remember what a running stream has used so far, for the case that nobody finishes it, and let it hold more.
     /// Answer: `Progressed`.
     Progress(Progress),
+    /// Go on at another target with a request that failed at one. Answer: `Rerouted` or `Refused`.
+    Reroute(Reroute),
     /// Settle a request and store its turn. Answer: `Finished`.
     Finish(Finish),
     /// The caller's limits and what is left of them. Answer: `Rate`.
@@ -99,6 +102,8 @@ pub enum Outcome {
     Held,
     /// What came of a report.
     Progressed(Progressed),
+    /// What is held at the new target.
+    Rerouted(Reservation),
     /// What a finish changed.
     Finished(Finished),
     /// The limits now.

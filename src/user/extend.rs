@@ -145,7 +145,7 @@ impl User {
     }
 
     /// The day that a running request is of, which may be over.
-    fn day_of(&self, store: &impl Store, open: &Open, zone: &Zone) -> Result<Today, StoreError> {
+    pub(super) fn day_of(&self, store: &impl Store, open: &Open, zone: &Zone) -> Result<Today, StoreError> {
         let (day_ends, month_ends) = (zone.reaches(open.day + 1, open.at), zone.reaches(next_month(open.day), open.at));
         Ok(Today { day_ends, month_ends, ..self.day(store, open.day)? })
     }

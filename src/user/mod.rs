@@ -33,6 +33,7 @@ mod rate;
 pub mod reconcile;
 pub mod refusal;
 pub mod report;
+mod reroute;
 mod room;
 pub mod schema;
 pub mod store;
@@ -47,7 +48,7 @@ pub use store::{Store, StoreError, Write};
 
 use alerts::AlertRow;
 use budget::Amount;
-use command::{Begin, Progress};
+use command::{Begin, Progress, Reroute};
 use holding::Holding;
 use overrides::Overrides;
 use store::{OutboxRow, RequestRow, Status};
@@ -165,6 +166,7 @@ impl User {
         match command {
             Command::Begin(begin) => self.begin(store, &begin, None, now),
             Command::Progress(progress) => self.progress(store, &progress, None, now),
+            Command::Reroute(reroute) => self.reroute(store, &reroute, None, now),
             Command::Finish(finish) => self.finish(store, &finish, now),
             Command::Limits(limits) => Ok(Outcome::Rate(self.snapshot(&limits, self.room(now), now))),
             Command::Standing(_) => Ok(Outcome::Standing(self.standing(now))),
@@ -235,6 +237,18 @@ impl User {
             extend.limits = self.overrides.over(extend.limits);
         }
         self.progress(store, progress, answer, now)
+    }
+
+    /// `reroute`, likewise.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub fn go_on(&mut self, store: &mut impl Store, reroute: &mut Reroute, answer: Option<&(Reply, u64)>, now: u64) -> Result<Outcome> {
+        if self.stale {
+            *self = Self::load(store)?;
+        }
+        reroute.limits = self.overrides.over(reroute.limits);
+        self.reroute(store, reroute, answer, now)
     }
 
     /// The one way to write. After a failure nobody knows whether the batch is there: memory counts for nothing until read again.

@@ -69,6 +69,7 @@ impl Command {
             Self::Begin(begin) => Some(&mut begin.limits),
             Self::Limits(limits) => Some(limits),
             Self::Progress(progress) => progress.extend.as_mut().map(|extend| &mut extend.limits),
+            Self::Reroute(reroute) => Some(&mut reroute.limits),
             Self::Finish(finish) => finish.watch.as_mut().map(|watch| &mut watch.limits),
             _ => None,
         }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::MAX_SAFE;
 use super::overrides::Overrides;
-use super::store::{AlertKey, AlertRow, DayRow, Extent, PrivateRow, RequestRow, Settlement, ThreadRow, Write};
+use super::store::{AlertKey, AlertRow, DayRow, Extent, PrivateRow, RequestRow, Served, Settlement, ThreadRow, Write};
 use crate::api::usage::TokenUsage;
 
 /// What is summed of request rows.
@@ -151,6 +151,8 @@ const PROGRESS: &str = "UPDATE requests SET input = ?, output = ?, cached_input 
 const SETTLE: &str = "UPDATE requests SET input = ?, output = ?, cached_input = ?, cache_write = ?, reasoning = ?, \
      audio_input = ?, audio_output = ?, cache_write_hour = ?, micro_usd = ?, status = ?, estimated = ?, stored = ?, ended = ?, settled_at = ?, ttft_ms = ?, duration_ms = ? \
      WHERE seq = ? AND status = 'open'";
+const REROUTE: &str = "UPDATE requests SET provider = ?, model_served = ?, key_source = ?, rates = ?, reserved_output = ?, \
+     reserved_micro_usd = ?, max_output = ?, grows_to = ? WHERE seq = ? AND status = 'open'";
 const MARK_STORED: &str = "UPDATE requests SET stored = 1 WHERE seq = ?";
 const PUT_DAY: &str = "INSERT OR REPLACE INTO days (provider, model, key_source, day, requests, unpriced, input, output, \
      cached_input, cache_write, reasoning, audio_input, audio_output, micro_usd, through_seq) \
@@ -235,6 +237,17 @@ pub fn statements(write: &Write) -> Vec<Statement<'_>> {
             binds.extend([*reserved_output, *reserved_micro_usd, *seq].map(Bind::Int));
             vec![(PROGRESS, binds)]
         }
+        Write::Reroute { seq, served, reserved_output, reserved_micro_usd, max_output, grows_to } => {
+            let mut binds = served_binds(served);
+            binds.extend::<[Bind; 5]>([
+                (*reserved_output).into(),
+                (*reserved_micro_usd).into(),
+                (*max_output).into(),
+                (*grows_to).into(),
+                (*seq).into(),
+            ]);
+            vec![(REROUTE, binds)]
+        }
         Write::Settle(settlement) => vec![settle(settlement)],
         Write::MarkStored { seq } => vec![(MARK_STORED, vec![(*seq).into()])],
         Write::PutDay(day) => vec![put_day(day)],
@@ -274,6 +287,11 @@ fn classes(usage: &TokenUsage) -> Vec<Bind<'static>> {
 fn usage_binds(usage: &TokenUsage) -> Vec<Bind<'static>> {
     let TokenUsage { input, output, cached_input, cache_write, reasoning, audio_input, audio_output, .. } = *usage;
     [input, output, cached_input, cache_write, reasoning, audio_input, audio_output].map(Bind::Int).to_vec()
+}
+
+fn served_binds(served: &Served) -> Vec<Bind<'_>> {
+    let rates = served.rates.map_or(Bind::Null, |rates| Bind::Text(Cow::Owned(rates.into())));
+    vec![served.provider.as_str().into(), served.model_served.as_str().into(), served.key_source.name().into(), rates]
 }
 
 fn insert_request(row: &RequestRow) -> Statement<'_> {

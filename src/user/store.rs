@@ -15,6 +15,7 @@ pub use super::alerts::{AlertKey, AlertRow};
 pub use super::holding::Holding;
 use super::overrides::Overrides;
 pub use super::private::{PrivateRow, PrivateSize};
+pub use super::reroute::Served;
 pub use super::thread_row::{Extent, ThreadRow, TurnRow};
 pub use super::totals::{Checkpoint, DayRow};
 
@@ -101,6 +102,21 @@ pub enum Write {
         reserved_output: u64,
         /// The reservation in micro-dollars.
         reserved_micro_usd: u64,
+    },
+    /// 1 row: an open request goes to another target.
+    Reroute {
+        /// The request.
+        seq: u64,
+        /// Who is asked now.
+        served: Box<Served>,
+        /// Output tokens.
+        reserved_output: u64,
+        /// The reservation in micro-dollars.
+        reserved_micro_usd: u64,
+        /// The maximum per reply, if it is less than the model's.
+        max_output: Option<u64>,
+        /// Set if the reservation may grow.
+        grows_to: Option<u64>,
     },
     /// 1 row: an open request is settled.
     Settle(Settlement),

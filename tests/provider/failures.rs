@@ -1,13 +1,17 @@
 //! What a client is told when a provider fails: the whole table of statuses, and that no secret gets through.
 
 use behest::error::Error;
-use behest::provider::Kind;
+use behest::provider::{Kind, meant};
 use serde_json::{Value, json};
 
 use crate::play::target;
 
 fn failure(status: u16, body: &str) -> Error {
-    Kind::OpenAi.dialect().failure(status, Some(1_500), body.as_bytes(), &target(Kind::OpenAi))
+    failure_of(Kind::OpenAi, status, body)
+}
+
+fn failure_of(kind: Kind, status: u16, body: &str) -> Error {
+    kind.dialect().failure(status, Some(1_500), body.as_bytes(), &target(kind))
 }
 
 fn rendered(error: &Error) -> Value {
@@ -50,9 +54,11 @@ const TABLE: [(u16, u16, &str, bool, bool); 30] = [
 
 #[test]
 fn every_status() {
-    for (theirs, ours, code, words, retry) in TABLE {
-        let error = failure(theirs, r#"{"error":{"message":"Their own words.","type":"t","param":"their.param","code":"c"}}"#);
-        assert_eq!((error.status(), error.name()), (ours, code), "{theirs}");
+    let every = Kind::ALL.into_iter().flat_map(|kind| TABLE.map(|row| (kind, row)));
+    for (kind, (theirs, ours, code, words, retry)) in every {
+        let body = r#"{"error":{"message":"Their own words.","type":"t","param":"their.param","code":"c"}}"#;
+        let error = failure_of(kind, theirs, body);
+        assert_eq!((error.status(), error.name()), (ours, code), "{kind:?} {theirs}");
         assert_eq!(error.message().contains("Their own words."), words, "{theirs}: {}", error.message());
         assert_eq!(error.headers().iter().any(|(name, value)| *name == "retry-after" && value == "2"), retry, "{theirs}");
         let shown = rendered(&error);
@@ -84,6 +90,40 @@ fn bodies_without_words_get_a_sentence_with_the_status() {
                 "{theirs} {body}: {}",
                 error.message()
             );
+        }
+    }
+}
+
+/// As the providers answer: (kind, status, body, what the client is told, what it means for what is tried next).
+#[test]
+fn statuses_that_say_something_else_than_they_mean() {
+    let bad_key =
+        r#"{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}}"#;
+    let no_credit = r#"{"error":{"message":"You exceeded your current quota.","type":"insufficient_quota","code":"insufficient_quota"}}"#;
+    for (kind, status, body, told, means) in [
+        (Kind::Gemini, 400, bad_key, 502, 401),
+        (Kind::OpenAi, 429, no_credit, 429, 402),
+        (Kind::OpenAi, 400, no_credit, 400, 400),
+        (Kind::Anthropic, 401, r#"{"type":"error","error":{"type":"authentication_error","message":"invalid x-api-key"}}"#, 502, 401),
+        (Kind::Anthropic, 529, r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#, 503, 529),
+    ] {
+        assert_eq!((failure_of(kind, status, body).status(), meant(status, body.as_bytes())), (told, means), "{kind:?} {body}");
+    }
+}
+
+/// Answers that nobody can use, and that count tokens: those are billed.
+#[test]
+fn what_an_unusable_answer_has_spent_is_read() {
+    for (kind, body) in [
+        (Kind::OpenAi, r#"{"choices":null,"usage":{"prompt_tokens":11,"completion_tokens":7,"total_tokens":18}}"#),
+        (Kind::OpenAiCompatible, r#"{"error":null,"usage":{"prompt_tokens":11,"completion_tokens":7}}"#),
+        (Kind::Anthropic, r#"{"type":"message","content":7,"usage":{"input_tokens":11,"output_tokens":7}}"#),
+        (Kind::Gemini, r#"{"usageMetadata":{"promptTokenCount":11,"candidatesTokenCount":7,"totalTokenCount":18}}"#),
+    ] {
+        let spent = |body: &str| kind.dialect().billed(body.as_bytes()).map(|usage| (usage.input, usage.output));
+        assert_eq!(spent(body), Some((11, 7)), "{kind:?}");
+        for nothing in ["", "{}", "<html>", r#"{"usage":null}"#, r#"{"usageMetadata":7}"#] {
+            assert_eq!(spent(nothing), None, "{kind:?} {nothing}");
         }
     }
 }

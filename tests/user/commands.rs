@@ -1,14 +1,15 @@
 //! Commands and outcomes on their way: bytes of messages arrive as they were written.
 
 use behest::user::command::{
-    Base, Begin, Begun, Command, Expire, Finish, Limits, ListMessages, ListThreads, Outcome, PatchThread, Progress, RateSnapshot,
+    Base, Begin, Begun, Command, Expire, Finish, Limits, ListMessages, ListThreads, Outcome, PatchThread, Progress, RateSnapshot, Reroute,
     Reservation, ThreadId,
 };
 use behest::user::overrides::{Bound, Overrides};
 use behest::user::report::UsageQuery;
+use behest::user::store::{KeySource, Served};
 use behest::zone::Zone;
 
-use crate::words::{begin, finish, private, raw, to_thread, told, turn, usage};
+use crate::words::{begin, estimate, finish, private, raw, to_thread, told, turn, usage};
 
 /// Spaces, number forms, escapes, key order and nesting that a detour through a value would change.
 const ODD: &str = "{ \"content\" : \"caf\\u00e9 \\ud83e\\udd80 \\/\",\n\t\"role\":\"user\", \"x\":[1.0, 1e3, -0.0, 12345678901234567890123, 1.10], \"a\":{ } ,\"a\":null}";
@@ -22,11 +23,20 @@ fn id() -> String {
 fn every_command_arrives_as_it_was_sent() {
     let messages = vec![raw(ODD), raw(ODD)];
     let thread_finish = turn("t", BASE, &messages, Some(ODD));
-    let commands: [(Command, usize); 21] = [
+    let commands: [(Command, usize); 22] = [
         (Command::Begin(Begin { thread: Some(to_thread("t", &messages)), ..begin("r") }), 2),
         (Command::Begin(begin("r")), 0),
         (Command::Begin(Begin { calls: vec![id()], ..begin("r") }), 0),
         (Command::Progress(Progress { request_id: "r".to_owned(), usage: usage(1, 2), extend: None }), 0),
+        (
+            Command::Reroute(Reroute {
+                request_id: "r".to_owned(),
+                served: Served { provider: "p".to_owned(), model_served: "m".to_owned(), key_source: KeySource::Byok, rates: None },
+                estimate: estimate(1, None),
+                limits: Limits::default(),
+            }),
+            0,
+        ),
         (Command::Finish(Finish { thread: Some(thread_finish), ..finish("r", 1) }), 3),
         (Command::Finish(finish("r", 1)), 0),
         (Command::Finish(Finish { private: vec![private("c", ODD)], ..finish("r", 1) }), 1),

@@ -12,6 +12,7 @@ mod outbox;
 mod overrides;
 mod private;
 mod properties;
+mod reroute;
 mod room;
 mod routes;
 #[path = "../simulator/rows.rs"]

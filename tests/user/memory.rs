@@ -232,6 +232,15 @@ impl Rows {
                     (row.reserved_output, row.reserved_micro_usd) = (*reserved_output, *reserved_micro_usd);
                 }
             }
+            Write::Reroute { seq, served, reserved_output, reserved_micro_usd, max_output, grows_to } => {
+                if let Some(row) = self.requests.get_mut(seq).filter(|row| row.status == Status::Open) {
+                    row.provider.clone_from(&served.provider);
+                    row.model_served.clone_from(&served.model_served);
+                    (row.key_source, row.rates) = (served.key_source, served.rates);
+                    (row.reserved_output, row.reserved_micro_usd) = (*reserved_output, *reserved_micro_usd);
+                    (row.max_output, row.grows_to) = (*max_output, *grows_to);
+                }
+            }
             Write::Settle(settlement) => self.settle(settlement),
             Write::MarkStored { seq } => {
                 if let Some(row) = self.requests.get_mut(seq) {

@@ -17,7 +17,7 @@ use crate::edge::{clock, deployment};
 use crate::error::{Code, Result};
 use crate::lease::{Ask, Reply, Want};
 use crate::user::alerts::AlertRow;
-use crate::user::command::{Begin, Expire, Progress};
+use crate::user::command::{Begin, Expire};
 use crate::user::holding::Upkeep;
 use crate::user::refusal::Refusal;
 use crate::user::{Command, Outcome, User};
@@ -72,7 +72,12 @@ impl DurableObject for UserObject {
     async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
         let result = match command(&mut request).await {
             Ok(Command::Begin(mut begin)) => self.core.begin(&self.env, &mut begin).await,
-            Ok(Command::Progress(mut progress)) => self.core.report(&self.env, &mut progress).await,
+            Ok(Command::Progress(mut progress)) => {
+                self.core.with_more(&self.env, |user, store, answer, now| user.hear(store, &mut progress, answer, now)).await
+            }
+            Ok(Command::Reroute(mut reroute)) => {
+                self.core.with_more(&self.env, |user, store, answer, now| user.go_on(store, &mut reroute, answer, now)).await
+            }
             Ok(command) => self.core.apply(command).await,
             Err(error) => Err(error),
         };
@@ -203,22 +208,22 @@ impl Core {
         Ok(outcome)
     }
 
-    /// Takes a running stream's report in, after asking the project for more of its budgets if they are in the way.
-    async fn report(&self, env: &Env, progress: &mut Progress) -> Result<Outcome> {
-        let first = self.reported(progress, None).await?;
+    /// Works on a running request, after asking the project for more of its budgets if they are in the way.
+    async fn with_more(
+        &self,
+        env: &Env,
+        mut work: impl FnMut(&mut User, &mut UserStore, Option<&(Reply, u64)>, u64) -> Result<Outcome>,
+    ) -> Result<Outcome> {
+        let first = self.with(|user, store, now| work(user, store, None, now)).await?;
         if !matches!(first, Outcome::Ask(_)) {
             return Ok(first);
         }
         let _one_at_a_time = self.asking.lock().await;
-        let again = self.reported(progress, None).await?;
+        let again = self.with(|user, store, now| work(user, store, None, now)).await?;
         let asked_at = clock::now_ms();
         let Some((project, ask)) = self.message(again.clone()) else { return Ok(again) };
-        let reply = super::lease(env, &project, &ask).await?;
-        self.reported(progress, Some(&(reply, asked_at))).await
-    }
-
-    async fn reported(&self, progress: &mut Progress, answer: Option<&(Reply, u64)>) -> Result<Outcome> {
-        self.with(|user, store, now| user.hear(store, progress, answer, now)).await
+        let answer = (super::lease(env, &project, &ask).await?, asked_at);
+        self.with(|user, store, now| work(user, store, Some(&answer), now)).await
     }
 
     async fn admit(&self, begin: &mut Begin, answer: Option<&(Reply, u64)>) -> Result<Outcome> {
