@@ -35,9 +35,10 @@ function requests(results) {
 
 function aim({ bare, lease, leases, told, one, ten }) {
   const share = (unit) => number(MILLION * bare[unit] * PRICES[unit].dollars);
+  const often = leases > 0 ? `here every ${number(1 / leases, 0)}th request asked for one, for a slice is at most some requests large` : "here no request without a thread asked for one";
   return `\`begin\` + \`finish\` alone, no lease asked for and no stream: **${price(bare)} $** (aim ≤ ${number(AIM)}: ${MILLION * dollars(bare) <= AIM ? "met" : "**missed**"}), of which rows ${share("rowWritten")}, `
     + `the Worker's request ${share("request")}, objects' calls ${share("objectCall")}, objects' time ${share("gbSecond")}, CPU ${share("cpuMs")}.\n\n`
-    + `A million leases cost ${price(lease)} $; here every ${number(1 / leases, 0)}th request asked for one, for a slice is at most some requests large. `
+    + `A million leases cost ${price(lease)} $; ${often}. `
     + (told ? `Telling a project of a million users' requests costs ${price(one)} $ for one request each, ${price(ten)} $ for ten each.` : "In this build projects are told of nothing.");
 }
 

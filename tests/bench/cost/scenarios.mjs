@@ -9,6 +9,8 @@ import { ASK_MS, Project } from "./project.mjs";
 const USERS = 64;
 const SETTLE_MS = 600;
 const FORGOTTEN_MS = 31_000;
+/** A user that was heard a moment ago is not asked to give back: near a limit what it does not use is free for others after 10 s. */
+const GIVEN_BACK_MS = 11_000;
 /** Limits as an owner sets them who has room: leases are large and live for 15 minutes. */
 const ROOMY = { project_rpm: 1_000_000, user_rpm: 100_000, user_tokens_per_day: 1_000_000_000, project_tokens_per_day: 1_000_000_000_000, project_usd_per_month: 1_000_000 };
 /** How long requests wait until the project is told, in the gateway where that is measured. */
@@ -84,7 +86,9 @@ async function limited(measuring) {
   const project = await measuring.project("quick", { project_requests_per_day: 256 });
   await project.users(16);
   await project.chats(200, { width: 1 });
+  await sleep(GIVEN_BACK_MS);
   await measuring.measure("near", "near the project's limit, 16 users", () => project.chats(48, { width: 1 }));
+  await sleep(GIVEN_BACK_MS);
   await project.chats(8, { width: 1 });
   await measuring.measure("refused", "refused: the project's budget is spent", () => project.chats(USERS, { width: 1, status: 402 }));
   const strict = await measuring.project("quick", { user_rpm: 1 });
