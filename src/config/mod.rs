@@ -14,6 +14,7 @@ pub mod provider;
 pub mod routing;
 pub mod settings;
 pub mod tier;
+pub mod vertex;
 pub mod zone;
 
 use std::collections::BTreeMap;

@@ -105,16 +105,18 @@ fn by_list<'a>(snapshot: &'a Snapshot, name: &str) -> Option<Found<'a>> {
     snapshot.providers.iter().find(|(_, config)| lists(config)).map(|(provider, config)| (provider.as_str(), config, name.to_owned()))
 }
 
-/// How the names of a maker's models begin: a project with several open providers still sends these where they belong.
-const FAMILIES: [(Kind, &[&str]); 3] = [
-    (Kind::OpenAi, &["gpt-", "chatgpt-", "o1", "o3", "o4", "text-embedding-", "omni-moderation"]),
-    (Kind::Anthropic, &["claude-"]),
-    (Kind::Gemini, &["gemini-"]),
+/// How the names of a maker's models begin, and who serves them: a project with several open providers still sends these where they
+/// belong, to the maker before anybody else.
+const FAMILIES: [(&[Kind], &[&str]); 3] = [
+    (&[Kind::OpenAi], &["gpt-", "chatgpt-", "o1", "o3", "o4", "text-embedding-", "omni-moderation"]),
+    (&[Kind::Anthropic, Kind::Vertex], &["claude-"]),
+    (&[Kind::Gemini, Kind::Vertex], &["gemini-"]),
 ];
 
 fn by_family<'a>(snapshot: &'a Snapshot, name: &str) -> Option<Found<'a>> {
-    let (maker, _) = FAMILIES.iter().find(|(_, families)| families.iter().any(|family| name.starts_with(family)))?;
-    let (provider, config) = snapshot.providers.iter().find(|(_, config)| config.kind == *maker && config.models.is_none())?;
+    let (servers, _) = FAMILIES.iter().find(|(_, families)| families.iter().any(|family| name.starts_with(family)))?;
+    let open = |kind: &Kind| snapshot.providers.iter().find(|(_, config)| config.kind == *kind && config.models.is_none());
+    let (provider, config) = servers.iter().find_map(open)?;
     Some((provider, config, name.to_owned()))
 }
 
@@ -161,6 +163,11 @@ mod tests {
         check(&all, Some("fast"), Ok(("listed", "llama")));
         check(&all, None, Ok(("listed", "llama")));
         check(&all, Some("a\nb"), Err(400));
+        let cloud = json!({"a": {"kind": "openai", "created_at": 0}, "v": {"kind": "vertex", "created_at": 0}, "w": {"kind": "gemini", "created_at": 0}});
+        let cloud = snapshot(&json!({}), &cloud);
+        check(&cloud, Some("claude-opus-5"), Ok(("v", "claude-opus-5")));
+        check(&cloud, Some("gemini-3.5-flash"), Ok(("w", "gemini-3.5-flash")));
+        check(&cloud, Some("v/meta/llama-4"), Ok(("v", "meta/llama-4")));
         let listed = snapshot(&json!({}), &json!({"l": {"kind": "openai-compatible", "models": ["one"], "created_at": 0}}));
         check(&listed, None, Ok(("l", "one")));
         check(&listed, Some("two"), Err(404));

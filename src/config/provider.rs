@@ -3,15 +3,18 @@
 //! Always holds: the API key is shown as its last four characters only; header values count as secrets too.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::auth::api_key::last4;
 use crate::config::settings::is_model_name;
+use crate::config::vertex::{self, Vertex};
 use crate::egress;
 use crate::error::{Error, Result};
 use crate::json;
+use crate::provider::vertex::{Account, KeyFile};
 use crate::provider::{Kind, Secret, Target};
 use crate::routing::keys::MAX_KEYS;
 use crate::secrets::{MasterKeys, NONCE_LEN, Purpose, Sealed};
@@ -40,6 +43,9 @@ pub struct ProviderConfig {
     /// Names of the extra headers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub header_names: Vec<String>,
+    /// Where and as whom, for the kind `vertex`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vertex: Option<Vertex>,
     /// Key and header values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed: Option<Sealed>,
@@ -54,6 +60,8 @@ struct Secrets {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     more_keys: Vec<String>,
     headers: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    service_account: Option<KeyFile>,
 }
 
 #[derive(Deserialize)]
@@ -71,6 +79,10 @@ struct Body {
     headers: BTreeMap<String, String>,
     #[serde(default)]
     models: Option<Vec<String>>,
+    #[serde(default)]
+    service_account: Option<Value>,
+    #[serde(default)]
+    location: Option<String>,
 }
 
 /// What sealing a provider needs.
@@ -102,11 +114,16 @@ impl ProviderConfig {
         if body.models.iter().flatten().any(|m| !is_model_name(m)) {
             return Err(Error::invalid("models", "models: a model's name has 1 to 256 characters and no control characters."));
         }
-        let ends: Vec<String> = keys.iter().map(|key| last4(key).to_owned()).collect();
+        let given = vertex::Given { location: body.location, service_account: body.service_account, api_key: api_key.as_deref() };
+        let (vertex, service_account) = vertex::read(kind, given, sealing.allow_private)?.unzip();
+        let service_account: Option<KeyFile> = service_account.flatten();
+        // Of a key file, the id of its key: that is what Google's lists of keys show.
+        let key_id = service_account.as_ref().and_then(|file| file.private_key_id.as_deref());
+        let ends: Vec<String> = keys.iter().map(String::as_str).chain(key_id).map(|key| last4(key).to_owned()).collect();
         let last4 = ends.first().cloned();
         let keys_last4 = if ends.len() > 1 { ends } else { Vec::new() };
         let header_names = body.headers.keys().cloned().collect();
-        let secrets = Secrets { api_key, more_keys: keys.into_iter().skip(1).collect(), headers: body.headers };
+        let secrets = Secrets { api_key, more_keys: keys.into_iter().skip(1).collect(), headers: body.headers, service_account };
         let plain = serde_json::to_vec(&secrets).map_err(|e| Error::server(e.to_string()))?;
         let sealed =
             sealing.masters.seal(Purpose::ProviderKeys, &context(project_id, name), sealing.nonce, &plain).map_err(Error::server)?;
@@ -117,6 +134,7 @@ impl ProviderConfig {
             last4,
             keys: keys_last4,
             header_names,
+            vertex,
             sealed: Some(sealed),
             created_at: sealing.now_s,
         })
@@ -124,10 +142,14 @@ impl ProviderConfig {
 
     /// As the admin routes show it.
     pub fn view(&self, name: &str) -> Value {
-        serde_json::json!({
+        let mut view = serde_json::json!({
             "object": "provider", "name": name, "kind": self.kind, "base_url": self.base_url, "models": self.models,
             "headers": self.header_names, "last4": self.last4, "keys": self.keys, "created_at": self.created_at,
-        })
+        });
+        if let Some(vertex) = &self.vertex {
+            vertex.show(&mut view);
+        }
+        view
     }
 
     /// Opens the secrets and points at a model.
@@ -139,8 +161,12 @@ impl ProviderConfig {
         Ok(Target {
             provider: name.to_owned(),
             kind: self.kind,
-            base_url: self.base_url.clone().or_else(|| self.kind.default_base_url().map(str::to_owned)).unwrap_or_default(),
+            base_url: match &self.vertex {
+                Some(vertex) => vertex.base_url(self.base_url.as_deref()),
+                None => self.base_url.clone().or_else(|| self.kind.default_base_url().map(str::to_owned)).unwrap_or_default(),
+            },
             api_key: secrets.api_key.map(Secret::new),
+            account: secrets.service_account.map(|file| Rc::new(Account::new(file))),
             headers: secrets.headers.into_iter().collect(),
             model: model.to_owned(),
         })
@@ -157,7 +183,7 @@ impl ProviderConfig {
 
     fn open(&self, masters: &MasterKeys, project_id: &str, name: &str) -> Result<Secrets> {
         let Some(sealed) = &self.sealed else {
-            return Ok(Secrets { api_key: None, more_keys: Vec::new(), headers: BTreeMap::new() });
+            return Ok(Secrets { api_key: None, more_keys: Vec::new(), headers: BTreeMap::new(), service_account: None });
         };
         let plain = masters.open(Purpose::ProviderKeys, &context(project_id, name), sealed).map_err(Error::server)?;
         serde_json::from_slice(&plain).map_err(|_| Error::server("a provider's secrets are damaged"))
@@ -203,7 +229,7 @@ fn check_name(name: &str) -> Result<()> {
 fn base_url(kind: Kind, given: Option<String>, allow_private: bool) -> Result<Option<String>> {
     match given {
         Some(text) => egress::check_base_url(&text, allow_private).map(|url| Some(url.as_str().trim_end_matches('/').to_owned())),
-        None if kind == Kind::Demo || kind.default_base_url().is_some() => Ok(None),
+        None if matches!(kind, Kind::Demo | Kind::Vertex) || kind.default_base_url().is_some() => Ok(None),
         None => Err(Error::invalid("base_url", "base_url is required for this kind: what stands before /chat/completions.")),
     }
 }

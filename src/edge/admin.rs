@@ -13,7 +13,7 @@ use crate::directory;
 use crate::edge::answer::Answer;
 use crate::edge::deployment::Deployment;
 use crate::edge::inbound::{Inbound, MAX_SMALL_BODY};
-use crate::edge::{alerts, clock, ledger, mint, objects, random, snapshots, tiers, users, zones};
+use crate::edge::{access_token, alerts, clock, ledger, mint, objects, random, snapshots, tiers, users, zones};
 use crate::error::{Code, Error, Result};
 use crate::project::Command;
 use crate::route::Route;
@@ -300,6 +300,7 @@ async fn put_provider(inbound: &mut Inbound, deployment: &Deployment, id: &str, 
     let sealing =
         Sealing { masters: &deployment.masters, nonce: random::bytes()?, allow_private: deployment.allow_private, now_s: clock::now_s() };
     let config = ProviderConfig::parse(&body, id, &name, &sealing)?;
+    access_token::check(&config.target(&deployment.masters, id, &name, "")?).await?;
     let view = config.view(&name);
     ask(inbound, id, &Command::PutProvider { name, config: Box::new(config) }).await?;
     Ok(Answer::json(200, &view))

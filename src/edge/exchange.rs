@@ -14,7 +14,7 @@ use crate::edge::pump::{Deadlines, Pump, client_closed};
 use crate::edge::reporting::Reporting;
 use crate::edge::settle::{Ended, Settling};
 use crate::edge::source::{Source, Unread};
-use crate::edge::{body, clock, upstream};
+use crate::edge::{access_token, body, clock, upstream};
 use crate::error::{Code, Error, Result};
 use crate::meter::Seen;
 use crate::provider::{Call, Extras, Outbound, Target, meant};
@@ -162,7 +162,7 @@ impl Exchange<'_> {
     }
 
     async fn open_http(&self, outbound: &Outbound) -> Attempted<Source> {
-        let sent = upstream::send(outbound, self.allow_private, &self.abort).await;
+        let sent = access_token::send(self.target, outbound, self.allow_private, &self.abort).await;
         let received = sent.map_err(|error| failed(error, Why::Unreachable, None))?;
         let (status, dialect) = (received.status(), self.target.kind.dialect());
         if status != 200 {

@@ -8,6 +8,7 @@ use crate::auth::ip_limit::IpLimit;
 use crate::auth::token::Principal;
 use crate::cache::Cache;
 use crate::edge::snapshots::Ready;
+use crate::provider::vertex::Account;
 use crate::routing::Health;
 use crate::zone::Zone;
 
@@ -15,6 +16,8 @@ use crate::zone::Zone;
 pub const SNAPSHOT_MS: u64 = 30_000;
 /// How long a verified API key is believed, in ms.
 pub const API_KEY_MS: u64 = 60_000;
+/// How long a service account that is no longer used is remembered with its token, in ms.
+pub const ACCOUNT_MS: u64 = 3_600_000;
 
 /// The memory of one isolate.
 pub struct Isolate {
@@ -26,6 +29,8 @@ pub struct Isolate {
     pub snapshots: Cache<String, Rc<Ready>>,
     /// Time zones by name.
     pub zones: Cache<String, Zone>,
+    /// Service accounts in use, with their tokens, by fingerprint.
+    pub accounts: Cache<[u8; 32], Rc<Account>>,
     /// Requests per address.
     pub addresses: IpLimit,
     /// How the targets are that it sends to.
@@ -38,6 +43,7 @@ thread_local! {
         api_keys: Cache::new(500),
         snapshots: Cache::new(500),
         zones: Cache::new(100),
+        accounts: Cache::new(500),
         addresses: IpLimit::default(),
         health: Health::default(),
     });

@@ -3,6 +3,7 @@
 //! Always holds: every answer, errors included, goes out through `answer::Answer`, with CORS headers and a request
 //! id; the body stream never yields an error. Absent on purpose: decisions.
 
+mod access_token;
 mod account;
 mod address;
 mod admin;
@@ -30,6 +31,7 @@ mod pump;
 mod question;
 mod random;
 mod reporting;
+mod rsa;
 mod settle;
 mod snapshots;
 mod source;

@@ -18,7 +18,7 @@ use crate::edge::inbound::{Inbound, MAX_BODY};
 use crate::edge::pump::WHOLE_MS;
 use crate::edge::settle::{Ended, Settling};
 use crate::edge::source::Source;
-use crate::edge::{clock, upstream};
+use crate::edge::{access_token, clock};
 use crate::error::{Error, Result};
 use crate::meter::Seen;
 use crate::provider::{Call, Document, Target};
@@ -117,7 +117,7 @@ impl Asking<'_> {
             Call::Demo(script) if script.status == 200 => Source::demo(script),
             Call::Demo(script) => return Err(dialect.failure(script.status, script.retry_after_ms, &script.body(), self.target)),
             Call::Http(outbound) => {
-                let received = upstream::send(&outbound, self.allow_private, &self.abort).await?;
+                let received = access_token::send(self.target, &outbound, self.allow_private, &self.abort).await?;
                 let (status, retry_after_ms) = (received.status(), received.retry_after_ms());
                 if status != 200 {
                     let words = received.words(self.patience_ms).await;

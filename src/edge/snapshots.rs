@@ -11,7 +11,7 @@ use crate::config::{Snapshot, Status};
 use crate::edge::deployment::{CONFIG_KV, Deployment};
 use crate::edge::inbound::Inbound;
 use crate::edge::isolate::{self, SNAPSHOT_MS};
-use crate::edge::{clock, objects};
+use crate::edge::{access_token, clock, objects};
 use crate::error::{Code, Error, Result};
 use crate::project::Command;
 use crate::provider::{Secret, Target};
@@ -44,6 +44,7 @@ impl Ready {
             return Ok(Target { model: resolved.model.clone(), ..target.clone() });
         }
         let target = resolved.config.target(&deployment.masters, &self.snapshot.project.id, resolved.provider, &resolved.model)?;
+        let target = access_token::known(target);
         self.targets.borrow_mut().insert(resolved.provider.to_owned(), target.clone());
         Ok(target)
     }

@@ -12,7 +12,7 @@ use crate::edge::source::Source;
 use crate::edge::{clock, headers};
 use crate::egress;
 use crate::error::{Code, Error, Result};
-use crate::provider::Outbound;
+use crate::provider::{Outbound, Secret};
 
 /// The largest error body of a provider that is read.
 pub const MAX_FAILURE: usize = 64 * 1024;
@@ -54,21 +54,26 @@ impl Received {
         read.and_then(Result::ok).unwrap_or_default()
     }
 
+    /// Lets the answer go, unread.
+    pub fn discard(self) {
+        Source::upstream(self.0.body()).stop();
+    }
+
     fn header(&self, name: &str) -> Option<String> {
         self.0.headers().get(name).ok().flatten()
     }
 }
 
-/// Sends a request and waits for the answer's head. The caller sets the deadline.
+/// Sends a request, with an access token if it needs one, and waits for the answer's head. The caller sets the deadline.
 ///
 /// # Errors
 /// 502 when no connection came about or the URL is not allowed.
-pub async fn send(outbound: &Outbound, allow_private: bool, abort: &AbortController) -> Result<Received> {
+pub async fn send(outbound: &Outbound, token: Option<&Secret>, allow_private: bool, abort: &AbortController) -> Result<Received> {
     egress::check_url(&outbound.url, allow_private).map_err(|why| {
         Error::new(Code::UpstreamError, "The provider's base URL is not allowed.").with_cause(format!("the upstream URL {why}"))
     })?;
     // What the platform says may hold the URL's host, never a header: it goes to the log only.
-    fetch(outbound, abort).await.map(Received).map_err(|e| unreachable_provider(&e))
+    fetch(outbound, token, abort).await.map(Received).map_err(|e| unreachable_provider(&e))
 }
 
 /// The provider was silent for too long.
@@ -81,10 +86,12 @@ fn unreachable_provider(error: &JsValue) -> Error {
     Error::new(Code::UpstreamError, "The provider could not be reached.").with_cause(cause)
 }
 
-async fn fetch(outbound: &Outbound, abort: &AbortController) -> Result<Response, JsValue> {
+async fn fetch(outbound: &Outbound, token: Option<&Secret>, abort: &AbortController) -> Result<Response, JsValue> {
     let init = RequestInit::new();
     init.set_method("POST");
-    init.set_headers(&headers::record(outbound.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())))?);
+    let bearer = token.map(|token| format!("Bearer {}", token.expose()));
+    let own = outbound.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    init.set_headers(&headers::record(own.chain(bearer.iter().map(|bearer| ("authorization", bearer.as_str()))))?);
     init.set_body(&Uint8Array::from(outbound.body.as_slice()));
     init.set_redirect(RequestRedirect::Manual);
     init.set_signal(Some(&abort.signal()));

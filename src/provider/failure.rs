@@ -7,6 +7,7 @@
 use serde_json::json;
 
 use super::target::{Secret, Target};
+use super::vertex::Account;
 use crate::error::{Code, Error};
 use crate::json::{pick, text};
 
@@ -76,7 +77,7 @@ impl Said {
     }
 }
 
-/// What must not reach a client: the target's credentials.
+/// What must not reach a client: the target's credentials, and its owner's names at the provider.
 #[derive(Clone, Debug)]
 pub(super) struct Scrub {
     secrets: Vec<Secret>,
@@ -88,7 +89,8 @@ impl Scrub {
         let headers = target.headers.iter().map(|(_, value)| value.as_str());
         let values =
             target.api_key.iter().map(Secret::expose).chain(headers).flat_map(|value| [value, value.rsplit(' ').next().unwrap_or(value)]);
-        let mut secrets: Vec<Secret> = values.filter(|value| value.len() >= 6).map(Secret::new).collect();
+        let account = target.account.iter().flat_map(|account| Account::words(account));
+        let mut secrets: Vec<Secret> = values.map(Secret::new).chain(account).filter(|secret| secret.expose().len() >= 6).collect();
         // The longest first: a secret within another must not leave the other's remains.
         secrets.sort_by_key(|secret| core::cmp::Reverse(secret.expose().len()));
         Self { secrets }

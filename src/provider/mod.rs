@@ -16,6 +16,7 @@ pub mod private;
 mod shape;
 mod stopped;
 mod target;
+pub mod vertex;
 
 use std::borrow::Cow;
 
@@ -46,13 +47,15 @@ pub enum Kind {
     Anthropic,
     /// Google's Gemini API.
     Gemini,
+    /// Google's Vertex AI: Gemini, Claude and others in a project of Google Cloud.
+    Vertex,
     /// The built-in demo, which needs no network.
     Demo,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [Self::OpenAi, Self::OpenAiCompatible, Self::Anthropic, Self::Gemini, Self::Demo];
+    pub const ALL: [Self; 6] = [Self::OpenAi, Self::OpenAiCompatible, Self::Anthropic, Self::Gemini, Self::Vertex, Self::Demo];
 
     /// The name on the wire.
     pub const fn name(self) -> &'static str {
@@ -61,6 +64,7 @@ impl Kind {
             Self::OpenAiCompatible => "openai-compatible",
             Self::Anthropic => "anthropic",
             Self::Gemini => "gemini",
+            Self::Vertex => "vertex",
             Self::Demo => "demo",
         }
     }
@@ -73,13 +77,14 @@ impl Kind {
         })
     }
 
-    /// Where the provider is when the project does not say; `None`: the project must say, or there is no network.
+    /// Where the provider is when the project does not say; `None`: the project must say, it depends on a location, or there is no
+    /// network.
     pub const fn default_base_url(self) -> Option<&'static str> {
         match self {
             Self::OpenAi => Some("https://api.openai.com/v1"),
             Self::Anthropic => Some("https://api.anthropic.com/v1"),
             Self::Gemini => Some(gemini::BASE_URL),
-            Self::OpenAiCompatible | Self::Demo => None,
+            Self::OpenAiCompatible | Self::Vertex | Self::Demo => None,
         }
     }
 
@@ -90,6 +95,7 @@ impl Kind {
             Self::OpenAiCompatible => &openai::OpenAi { output_cap: "max_tokens" },
             Self::Anthropic => &anthropic::Anthropic,
             Self::Gemini => &gemini::Gemini,
+            Self::Vertex => &vertex::Vertex,
             Self::Demo => &demo::Demo,
         }
     }

@@ -3,9 +3,11 @@
 //! Always holds: `Debug` shows no secret of either.
 
 use core::fmt;
+use std::rc::Rc;
 
 use zeroize::Zeroizing;
 
+use super::vertex::Account;
 use super::{Kind, demo};
 
 /// A credential. `Debug` does not show it, and its memory is cleared when it is dropped.
@@ -41,6 +43,8 @@ pub struct Target {
     pub base_url: String,
     /// The credential, if the provider wants one.
     pub api_key: Option<Secret>,
+    /// Makes the credential, if it is none that an owner could write down: shared, for its token is.
+    pub account: Option<Rc<Account>>,
     /// Further headers, which may hold secrets too; one with the name of a header of ours replaces it.
     pub headers: Vec<(String, String)>,
     /// The model's name at the provider.
@@ -70,6 +74,7 @@ impl fmt::Debug for Target {
             .field("kind", &self.kind)
             .field("base_url", &self.base_url)
             .field("api_key", &self.api_key)
+            .field("account", &self.account)
             .field("headers", &names(&self.headers))
             .field("model", &self.model)
             .finish()

@@ -12,7 +12,7 @@ use std::path::Path;
 use behest::provider::{Extras, Kind};
 use serde_json::{Map, Value, json};
 
-use crate::play::{chat, play_each_cut, random_cuts, target};
+use crate::play::{chat, play_each_cut, random_cuts, recorder};
 
 const ROOT: &str = "../shared/fixtures";
 
@@ -214,19 +214,22 @@ fn answers_say_what_was_recorded() {
     }
     let mut counts = BTreeMap::<String, u32>::new();
     for row in rows() {
-        let name = row["file"].as_str().unwrap();
         let outcome = recorded(&row).and_then(|answer| match artefact(&answer.events, row["streaming"] == true) {
             Some(reason) => Err(reason),
-            None => Ok(check(name, &answer, row["streaming"] == true)),
+            None => Ok(check(&row, &answer)),
         });
+        if outcome.is_ok() && row["provider"] == "vertex" {
+            *counts.entry("of Vertex".to_owned()).or_default() += 1;
+        }
         *counts.entry(outcome.map_or_else(|reason| format!("skipped: {reason}"), str::to_owned)).or_default() += 1;
     }
     writeln!(io::stderr(), "recorded answers of Anthropic: {counts:?}").unwrap();
-    assert!(counts["streams"] >= 80 && counts["whole answers"] >= 300, "{counts:?}");
+    assert!(counts["streams"] >= 80 && counts["whole answers"] >= 300 && counts["of Vertex"] >= 6, "{counts:?}");
 }
 
-fn check(name: &str, Recorded { status, bytes, events }: &Recorded, streaming: bool) -> &'static str {
-    let (target, chat, extras) = (target(Kind::Anthropic), chat(true), Extras::default());
+fn check(row: &Value, Recorded { status, bytes, events }: &Recorded) -> &'static str {
+    let (name, streaming) = (row["file"].as_str().unwrap(), row["streaming"] == true);
+    let (target, chat, extras) = (recorder(row, Kind::Anthropic, "claude-sonnet-4-5@20250929"), chat(true), Extras::default());
     let dialect = target.kind.dialect();
     if *status != 200 {
         let error = dialect.failure(*status, None, bytes, &target);

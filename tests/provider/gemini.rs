@@ -24,7 +24,7 @@ fn gemini(setup: &Value) -> Target {
     target
 }
 
-fn outbound(chat: &ChatRequest<'_>, target: &Target, extras: &Extras) -> Result<Outbound, Error> {
+pub fn outbound(chat: &ChatRequest<'_>, target: &Target, extras: &Extras) -> Result<Outbound, Error> {
     match target.kind.dialect().request(chat, target, extras)? {
         Call::Http(outbound) => Ok(outbound),
         Call::Demo(_) => panic!("no HTTP request"),
@@ -41,31 +41,31 @@ fn folders() -> Vec<std::path::PathBuf> {
 #[test]
 fn cases() {
     for folder in folders() {
-        check(&folder);
+        check(&folder, &gemini(&setup(&folder)));
     }
 }
 
-fn check(folder: &Path) {
+/// One case, of this dialect or of one that delegates to it.
+pub fn check(folder: &Path, target: &Target) {
     let name = folder.file_name().unwrap().to_string_lossy().into_owned();
-    let setup = setup(folder);
-    let (target, extras) = (gemini(&setup), extras(&setup));
+    let extras = extras(&setup(folder));
     let body = fs::read(folder.join("request.json")).unwrap();
     let chat = ChatRequest::parse(&body).unwrap();
-    let sent = outbound(&chat, &target, &extras);
+    let sent = outbound(&chat, target, &extras);
     let refused = sent.as_ref().err().map(Error::body);
     expect(&folder.join("outbound.json"), sent.as_ref().ok().map(|sent| sent.body.as_slice()));
     expect(&folder.join("refused.json"), refused.as_deref().map(str::as_bytes));
     if let Ok(stream) = fs::read(folder.join("upstream.sse")) {
         let mut cuts = every_cut(stream.len());
         cuts.extend(random_cuts(stream.len(), 50));
-        let played = play_each_cut(&name, &stream, &cuts, || target.kind.dialect().stream(&chat, &target, &extras));
+        let played = play_each_cut(&name, &stream, &cuts, || target.kind.dialect().stream(&chat, target, &extras));
         check_chunks(&name, &played.client);
         expect(&folder.join("reply.sse"), Some(&played.client));
         expect_usage(folder, &json!({"usage": played.usage, "output_bytes": played.output_bytes}));
         expect(&folder.join("message.json"), played.message.as_deref().map(str::as_bytes));
         expect_private(folder, &json!(played.private));
     } else if let Ok(upstream) = fs::read(folder.join("upstream.json")) {
-        match target.kind.dialect().response(&upstream, &chat, &target, &extras) {
+        match target.kind.dialect().response(&upstream, &chat, target, &extras) {
             Ok(reply) => {
                 expect(&folder.join("reply.json"), Some(&reply.body));
                 expect_usage(folder, &json!({"usage": reply.usage, "output_bytes": reply.output_bytes}));
@@ -214,7 +214,7 @@ fn schemas_stay_bounded() {
         let chat = ChatRequest::parse(body.as_bytes()).unwrap();
         // The platform's stack is smaller than a test's.
         let length = std::thread::scope(|scope| {
-            let run = || outbound(&chat, &target, &Extras::default()).unwrap().body.len();
+            let run = || outbound(&chat, &gemini(&json!({})), &Extras::default()).unwrap().body.len();
             std::thread::Builder::new().stack_size(512 << 10).spawn_scoped(scope, run).unwrap().join().unwrap()
         });
         assert!(length < most, "{name}: {length} bytes");

@@ -13,9 +13,10 @@ use behest::provider::{Call, Extras, Kind, Private, Target};
 use behest::sse::Decoder;
 use serde_json::{Value, json};
 
-use crate::play::{chat, play_however_cut, random_cuts, target};
+use crate::play::{chat, play_however_cut, random_cuts, recorder};
 
 const ROOT: &str = "../shared/fixtures";
+const AT_VERTEX: &str = "gemini-2.5-flash";
 
 fn rows(streaming: bool) -> Vec<Value> {
     if !Path::new(ROOT).exists() {
@@ -136,7 +137,7 @@ fn heard_usage(usage: &Value) -> Option<[u64; 4]> {
 #[test]
 fn streams_say_what_was_recorded() {
     let rows = rows(true);
-    let (mut played, mut skipped) = (0, BTreeMap::<&str, u32>::new());
+    let (mut played, mut of_vertex, mut skipped) = (0, 0, BTreeMap::<&str, u32>::new());
     for row in &rows {
         let name = row["file"].as_str().unwrap();
         let stream = match wire(row) {
@@ -152,7 +153,7 @@ fn streams_say_what_was_recorded() {
             *skipped.entry("pieces_of_calls_that_cannot_be_asked_for").or_default() += 1;
             continue;
         }
-        let answer = play_however_cut(name, &target(Kind::Gemini), true, &stream, &random_cuts(stream.len(), 8));
+        let answer = play_however_cut(name, &recorder(row, Kind::Gemini, AT_VERTEX), true, &stream, &random_cuts(stream.len(), 8));
         assert!(answer.error.is_none(), "{name}: {:?}", answer.error);
         let text = String::from_utf8(answer.client).unwrap();
         let chunks = text.strip_suffix("data: [DONE]\n\n").unwrap();
@@ -161,18 +162,20 @@ fn streams_say_what_was_recorded() {
         assert_eq!(heard(&chunks), recorded(&sent), "{name}");
         assert_eq!(heard_usage(&chunks.last().unwrap()["usage"]), recorded_usage(&sent), "{name}");
         played += 1;
+        of_vertex += u32::from(row["provider"] == "vertex");
     }
-    writeln!(io::stderr(), "recorded streams of Gemini: {played} played; {skipped:?}").unwrap();
-    assert!(rows.is_empty() || played >= 80, "only {played} played: {skipped:?}");
+    writeln!(io::stderr(), "recorded streams of Gemini: {played} played, {of_vertex} of them of Vertex; {skipped:?}").unwrap();
+    assert!(rows.is_empty() || (played >= 80 && of_vertex >= 3), "only {played} and {of_vertex} played: {skipped:?}");
 }
 
 #[test]
 fn whole_answers_say_what_was_recorded() {
     let rows = rows(false);
-    let (mut played, mut others) = (0, BTreeMap::<&str, u32>::new());
-    let target = target(Kind::Gemini);
+    let (mut played, mut of_vertex, mut others) = (0, 0, BTreeMap::<&str, u32>::new());
     for row in &rows {
         let name = row["file"].as_str().unwrap();
+        let target = recorder(row, Kind::Gemini, AT_VERTEX);
+        of_vertex += u32::from(target.kind == Kind::Vertex);
         let file: Value = serde_json::from_str(&text(row)).unwrap();
         let response = &file["response"];
         let body = response.get("body").unwrap_or(&file).clone();
@@ -200,8 +203,8 @@ fn whole_answers_say_what_was_recorded() {
             }
         }
     }
-    writeln!(io::stderr(), "recorded answers of Gemini: {played} played; {others:?}").unwrap();
-    assert!(rows.is_empty() || played >= 350, "only {played} played: {others:?}");
+    writeln!(io::stderr(), "recorded answers of Gemini: {played} played; {others:?}; {of_vertex} of all of Vertex").unwrap();
+    assert!(rows.is_empty() || (played >= 350 && of_vertex >= 80), "only {played} and {of_vertex} played: {others:?}");
 }
 
 /// The calls of each recorded answer go back to Google as they came, with their signatures, through a client that knows only
@@ -218,7 +221,7 @@ fn recorded_calls_come_back_as_they_were() {
         if calls.is_empty() {
             continue;
         }
-        let target = flash();
+        let target = Target { model: AT_VERTEX.into(), ..recorder(row, Kind::Gemini, AT_VERTEX) };
         let bytes = body.to_string();
         let reply = target.kind.dialect().response(bytes.as_bytes(), &chat(false), &target, &Extras::default()).unwrap();
         let answer: Value = serde_json::from_slice(&reply.body).unwrap();
@@ -228,7 +231,7 @@ fn recorded_calls_come_back_as_they_were() {
             call.as_object_mut().unwrap().remove("extra_content");
         }
         for (message, private) in [(plain, reply.private.clone()), (carried, Vec::new())] {
-            let sent = next_request(&message, private);
+            let sent = next_request(&target, &message, private);
             let back: Vec<&Value> =
                 sent["contents"][1]["parts"].as_array().unwrap().iter().filter(|part| part.get("functionCall").is_some()).collect();
             assert_eq!(back.len(), calls.len(), "{row}");
@@ -241,6 +244,7 @@ fn recorded_calls_come_back_as_they_were() {
             for (result, back) in sent["contents"][2]["parts"].as_array().unwrap().iter().zip(&back) {
                 assert_eq!(result["functionResponse"]["name"], back["functionCall"]["name"]);
                 assert_eq!(result["functionResponse"]["id"], back["functionCall"]["id"]);
+                assert_eq!(back["functionCall"].get("id").is_some(), target.kind == Kind::Gemini, "Vertex takes no ids");
             }
         }
         compared += 1;
@@ -249,14 +253,8 @@ fn recorded_calls_come_back_as_they_were() {
     assert!(rows.is_empty() || (compared >= 80 && signed >= 80), "only {compared} and {signed}");
 }
 
-/// A generation that takes signatures and needs none, so that none is made up.
-fn flash() -> Target {
-    Target { model: "gemini-2.5-flash".into(), ..target(Kind::Gemini) }
-}
-
 /// What goes to Google when a client goes on from an answer with calls.
-fn next_request(message: &Value, private: Vec<Private>) -> Value {
-    let target = flash();
+fn next_request(target: &Target, message: &Value, private: Vec<Private>) -> Value {
     let results = message["tool_calls"].as_array().unwrap().iter();
     let results = results.map(|call| json!({"role": "tool", "tool_call_id": call["id"], "content": "done"}));
     let messages: Vec<Value> = [json!({"role": "user", "content": "x"}), message.clone()].into_iter().chain(results).collect();

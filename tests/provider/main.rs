@@ -20,3 +20,4 @@ mod play;
 mod recorded;
 mod schema;
 mod stopped;
+mod vertex;

@@ -1,10 +1,16 @@
 //! Plays a provider's stream through decoder and translation, as the edge does, and keeps all that a caller can see.
 
+use std::rc::Rc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use behest::api::chat::ChatRequest;
 use behest::api::usage::TokenUsage;
 use behest::error::Error;
+use behest::provider::vertex::{Account, KeyFile};
 use behest::provider::{Extras, Kind, Private, Pushed, Secret, Target, Translate};
 use behest::sse::{DONE, Decoder, encode};
+use serde_json::{Value, json};
 
 /// All that is left of one streamed answer.
 #[derive(Debug, PartialEq)]
@@ -25,9 +31,34 @@ pub fn target(kind: Kind) -> Target {
         kind,
         base_url: "https://provider.example/v1".into(),
         api_key: Some(Secret::new("test-key-0123456789")),
+        account: None,
         headers: vec![("X-Secret".into(), "hdr-secret-42".into())],
         model: "served-model".into(),
     }
+}
+
+/// A model at Vertex AI, asked as a service account.
+pub fn vertex(model: &str) -> Target {
+    let base_url = "https://vertex.example/v1/projects/canary-project/locations/us-east5".into();
+    let account = Some(Rc::new(Account::new(KeyFile::read(key_file(), false).unwrap())));
+    Target { base_url, account, api_key: None, model: model.into(), ..target(Kind::Vertex) }
+}
+
+/// A key file as Google's console gives it, but for the key, which has only the form of one.
+pub fn key_file() -> Value {
+    let head = [2, 1, 0, 0x30, 0x0d, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1, 5, 0, 4];
+    let der: Vec<u8> = [0x30, 0x82, 4, 0].into_iter().chain(head).chain([7; 1024 - 19]).collect();
+    json!({
+        "type": "service_account", "project_id": "canary-project", "private_key_id": "0123456789abcdef",
+        "private_key": format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(der)),
+        "client_email": "gateway@canary-project.iam.gserviceaccount.com", "client_id": "1", "auth_uri": "https://accounts.google.com/o/oauth2/auth",
+        "token_uri": "https://oauth2.googleapis.com/token", "universe_domain": "googleapis.com",
+    })
+}
+
+/// The provider that gave a recorded answer.
+pub fn recorder(row: &Value, kind: Kind, model_at_vertex: &str) -> Target {
+    if row["provider"] == "vertex" { vertex(model_at_vertex) } else { target(kind) }
 }
 
 /// A request that asks nothing in particular.

@@ -95,7 +95,7 @@ async fn attempt(deployment: &Deployment, url: &str, secret: &[u8], delivery: &D
         headers: sign::headers(secret, &delivery.id, clock::now_s(), &delivery.body),
         body: delivery.body.clone().into_bytes(),
     };
-    let answer = clock::within(TIMEOUT_MS, upstream::send(&outbound, deployment.allow_private, &abort)).await;
+    let answer = clock::within(TIMEOUT_MS, upstream::send(&outbound, None, deployment.allow_private, &abort)).await;
     let heard = match answer {
         None => Err("no answer in time"),
         Some(Err(_)) => Err("no connection"),

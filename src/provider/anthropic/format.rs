@@ -42,13 +42,13 @@ pub(super) enum Form<'a> {
 ///
 /// # Errors
 /// 400 that names the field.
-pub(super) fn form<'a>(chat: &'a ChatRequest<'_>, tools: &Tools<'_>, model: &str) -> Result<Form<'a>> {
+pub(super) fn form<'a>(chat: &'a ChatRequest<'_>, tools: &Tools<'_>, model: Model<'_>) -> Result<Form<'a>> {
     let (schema, description) = match parameter::format(chat)? {
         Format::Text => return Ok(Form::Free),
         Format::JsonObject => (None, None),
         Format::JsonSchema { schema, description, .. } => (Some(schema), description),
     };
-    let native = schema.filter(|_| Model::named(model).has_schemas()).and_then(schema::native);
+    let native = schema.filter(|_| model.has_schemas()).and_then(schema::native);
     if let Some(schema) = native {
         return Ok(Form::Native(schema));
     }
@@ -69,7 +69,7 @@ pub(super) fn form<'a>(chat: &'a ChatRequest<'_>, tools: &Tools<'_>, model: &str
 }
 
 /// The name of the tool whose arguments are the answer, if there is one.
-pub(super) fn json_tool(chat: &ChatRequest<'_>, model: &str) -> Option<String> {
+pub(super) fn json_tool(chat: &ChatRequest<'_>, model: Model<'_>) -> Option<String> {
     chat.member("response_format")?;
     match form(chat, &tool::read(chat).ok()?, model).ok()? {
         Form::Tool { name, .. } => Some(name),

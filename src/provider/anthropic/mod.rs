@@ -26,6 +26,8 @@ use crate::api::chat::ChatRequest;
 use crate::api::usage::TokenUsage;
 use crate::error::{Error, Result};
 
+pub(super) use request::{Body, body};
+
 /// The name used in errors.
 const NAME: &str = "Anthropic";
 
@@ -39,7 +41,7 @@ impl Dialect for Anthropic {
     }
 
     fn response<'b>(&self, body: &'b [u8], chat: &ChatRequest<'_>, target: &Target, extras: &Extras) -> Result<Reply<'b>> {
-        let json_tool = format::json_tool(chat, &target.model);
+        let json_tool = format::json_tool(chat, model::Model::of(target));
         response::read(body, json_tool.as_deref(), target, extras.now_s).ok_or_else(|| failure::from_answer(body, &Scrub::of(target)))
     }
 

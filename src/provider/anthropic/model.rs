@@ -5,6 +5,7 @@
 //! Absent on purpose: numbers that the catalogue has (windows, prices).
 
 use crate::api::parameter::Effort;
+use crate::provider::{Kind, Target};
 
 /// How a model thinks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,20 +44,28 @@ pub(super) struct Model<'m> {
     /// Major and minor; `None`: the name has none.
     version: Option<(u32, u32)>,
     is_claude: bool,
+    /// Whoever serves it lets it be held to schemas.
+    host_has_schemas: bool,
 }
 
 impl<'m> Model<'m> {
+    /// The model of a target. Vertex refuses schemas unless the owner's organisation has allowed `structured_outputs` by a policy
+    /// (docs.cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/structured_outputs), so there none are sent.
+    pub(super) fn of(target: &'m Target) -> Self {
+        Self { host_has_schemas: target.kind != Kind::Vertex, ..Self::named(&target.model) }
+    }
+
     /// Reads a name; a vendor before it does not matter.
     pub(super) fn named(name: &'m str) -> Self {
         let Some((_, rest)) = name.rsplit('/').next().unwrap_or(name).split_once("claude-") else {
-            return Self { family: "", version: None, is_claude: false };
+            return Self { family: "", version: None, is_claude: false, host_has_schemas: true };
         };
         let words = || rest.split(['-', '.', '@', ':']);
         // Longer numbers are dates.
         let mut numbers = words().filter(|word| word.len() <= 2).filter_map(|word| word.parse::<u32>().ok());
         let version = numbers.next().map(|major| (major, numbers.next().unwrap_or(0)));
         let family = words().find(|word| word.bytes().all(|byte| byte.is_ascii_alphabetic())).unwrap_or_default();
-        Self { family, version, is_claude: true }
+        Self { family, version, is_claude: true, host_has_schemas: true }
     }
 
     fn is_at_least(self, major: u32, minor: u32) -> bool {
@@ -111,7 +120,7 @@ impl<'m> Model<'m> {
 
     /// Whether it answers in a schema, and calls tools by theirs.
     pub(super) fn has_schemas(self) -> bool {
-        self.is_at_least(4, 5)
+        self.host_has_schemas && self.is_at_least(4, 5)
     }
 }
 

@@ -13,31 +13,52 @@ use crate::api::tool::{self as asked, Choice};
 use crate::catalog::{self, DEFAULT_MAX_OUTPUT};
 use crate::error::{Error, Result};
 use crate::provider::private::Kept;
-use crate::provider::{Extras, Outbound, Target, conversation, field};
+use crate::provider::{Extras, Kind, Outbound, Target, conversation, field};
 
 /// The version of the API that this dialect is written for.
 const VERSION: &str = "2023-06-01";
+/// The same as Vertex calls it (platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai).
+const VERSION_AT_VERTEX: &str = "vertex-2023-10-16";
 
 /// Where betas are asked for.
 const BETA: &str = "anthropic-beta";
 
 /// The HTTP request.
 pub(super) fn outbound(chat: &ChatRequest<'_>, target: &Target, extras: &Extras) -> Result<Outbound> {
-    field::check(chat, NAME, |field| field.anthropic)?;
-    let said = conversation::read(chat, extras)?;
-    let body = body(chat, target, extras, &said)?;
-    let bytes = serde_json::to_vec(&body).map_err(|error| Error::server(format!("the request could not be written: {error}")))?;
+    let Body { bytes, beta } = body(chat, target, extras)?;
     let mut own = vec![("anthropic-version", VERSION.to_owned())];
-    own.extend(body.says_binding().then(|| (BETA, BINDING_BETA.to_owned())));
+    own.extend(beta);
     own.extend(target.api_key.as_ref().map(|key| ("x-api-key", key.expose().to_owned())));
     Ok(target.post("/messages", chat.stream, own, bytes))
 }
 
-fn body<'a>(chat: &'a ChatRequest<'_>, target: &'a Target, extras: &'a Extras, said: &[Said<'a>]) -> Result<wire::Body<'a>> {
-    let model = Model::named(&target.model);
+/// A body, and what has to be asked for beside it.
+pub(in crate::provider) struct Body {
+    pub(in crate::provider) bytes: Vec<u8>,
+    /// A header with the beta that the body uses.
+    pub(in crate::provider) beta: Option<(&'static str, String)>,
+}
+
+/// The body. At Vertex it names its version, and the URL names the model.
+///
+/// # Errors
+/// 400 that names what cannot be said to the API.
+pub(in crate::provider) fn body(chat: &ChatRequest<'_>, target: &Target, extras: &Extras) -> Result<Body> {
+    field::check(chat, NAME, |field| field.anthropic)?;
+    let said = conversation::read(chat, extras)?;
+    let mut body = wire_body(chat, target, extras, &said)?;
+    if target.kind == Kind::Vertex {
+        (body.model, body.anthropic_version) = (None, Some(VERSION_AT_VERTEX));
+    }
+    let bytes = serde_json::to_vec(&body).map_err(|error| Error::server(format!("the request could not be written: {error}")))?;
+    Ok(Body { bytes, beta: body.says_binding().then(|| (BETA, BINDING_BETA.to_owned())) })
+}
+
+fn wire_body<'a>(chat: &'a ChatRequest<'_>, target: &'a Target, extras: &'a Extras, said: &[Said<'a>]) -> Result<wire::Body<'a>> {
+    let model = Model::of(target);
     let kept = Kept::of(&extras.private, target);
     let tools = asked::read(chat)?;
-    let form = format::form(chat, &tools, &target.model)?;
+    let form = format::form(chat, &tools, model)?;
     let max_tokens = chat.max_output.or(extras.max_output).unwrap_or_else(|| most(target));
     let now = Situation {
         max_tokens,
@@ -56,7 +77,8 @@ fn body<'a>(chat: &'a ChatRequest<'_>, target: &'a Target, extras: &'a Extras, s
     };
     let sampling = |value: Option<f64>| value.filter(|value| model.samples() && (*value - 1.0).abs() > f64::EPSILON);
     Ok(wire::Body {
-        model: &target.model,
+        model: Some(&target.model),
+        anthropic_version: None,
         max_tokens,
         system: turns.system,
         messages: turns.turns,

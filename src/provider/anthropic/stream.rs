@@ -6,6 +6,7 @@
 use serde_json::value::RawValue;
 
 use super::format;
+use super::model::Model;
 use super::response::{self, CITATIONS};
 use super::thought::Collector;
 use super::usage::Counts;
@@ -77,7 +78,7 @@ enum Block {
 
 impl Stream {
     pub(super) fn new(chat: &ChatRequest<'_>, target: &Target, now_s: u64) -> Self {
-        let json_tool = format::json_tool(chat, &target.model);
+        let json_tool = format::json_tool(chat, Model::of(target));
         Self {
             wants_usage: chat.include_usage,
             scrub: Scrub::of(target),

@@ -2,7 +2,8 @@
 //!
 //! Always holds: all instructions go, in order, into `systemInstruction`; the messages of one speaker that follow each other
 //! are one turn, and so are the results of parallel calls; a result names the function of the call it answers; a call gets
-//! its signature back. Absent on purpose: checking that each call has a result; Gemini's own 400 says so better.
+//! its signature back. Vertex refuses the ids of calls and takes results by their order, so there they stand in the order of the calls.
+//! Absent on purpose: checking that each call has a result; Gemini's own 400 says so better.
 
 use std::borrow::Cow;
 
@@ -45,11 +46,18 @@ impl<'a> Turns<'a> {
     /// 400 that names the message and what is wrong with it.
     pub(super) fn read(conversation: &[Said<'a>], signatures: &Signatures<'_>) -> Result<Self> {
         let mut turns = Self::default();
-        for said in conversation {
+        let mut conversation = conversation.iter().peekable();
+        while let Some(said) = conversation.next() {
             match said.role {
                 Role::System | Role::Developer => turns.instructions(said)?,
                 Role::Assistant => turns.model(said, signatures)?,
-                Role::Tool | Role::Function => turns.tool(said, signatures.generation)?,
+                Role::Tool | Role::Function => {
+                    let mut results = vec![said];
+                    while let Some(next) = conversation.next_if(|next| matches!(next.role, Role::Tool | Role::Function)) {
+                        results.push(next);
+                    }
+                    turns.tools(results, signatures)?;
+                }
                 Role::User => {
                     let parts = said.parts.iter().map(media::part).collect::<Result<_>>()?;
                     turns.push(Speaker::User, parts);
@@ -89,17 +97,30 @@ impl<'a> Turns<'a> {
         }
         for (call, signature) in said.calls.iter().zip(of_calls) {
             self.calls.push((call.id.clone(), call.name.clone()));
-            let function_call = FunctionCall { id: call.id.clone(), name: call.name.clone(), args: call.object() };
+            let id = signatures.with_ids().then(|| call.id.clone());
+            let function_call = FunctionCall { id, name: call.name.clone(), args: call.object() };
             parts.push(Part { function_call: Some(function_call), thought_signature: signature, ..Part::default() });
         }
         self.push(Speaker::Model, parts);
         Ok(())
     }
 
-    fn tool(&mut self, said: &Said<'a>, generation: Generation) -> Result<()> {
+    /// The results that follow each other.
+    fn tools(&mut self, mut results: Vec<&Said<'a>>, signatures: &Signatures<'_>) -> Result<()> {
+        if !signatures.with_ids() {
+            results.sort_by_key(|said| self.called(said.answers.as_deref().unwrap_or_default()));
+        }
+        results.into_iter().try_for_each(|said| self.tool(said, signatures))
+    }
+
+    /// The last call with the id: ids of calls that were made elsewhere need not be unique in a conversation.
+    fn called(&self, id: &str) -> Option<usize> {
+        self.calls.iter().rposition(|(known, _)| known == id)
+    }
+
+    fn tool(&mut self, said: &Said<'a>, signatures: &Signatures<'_>) -> Result<()> {
         let id = said.answers.clone().unwrap_or_default();
-        // The last call with the id: ids of calls that were made elsewhere need not be unique in a conversation.
-        let called = self.calls.iter().rev().find(|(known, _)| *known == id).map(|(_, name)| name.clone());
+        let called = self.called(&id).and_then(|at| self.calls.get(at)).map(|(_, name)| name.clone());
         let name = called.or_else(|| said.name.clone());
         let name = name.ok_or_else(|| said.invalid(".tool_call_id", "is the id of no call in the messages before."))?;
         let is_text = |part: &&crate::api::message::Part<'a>| part.text().is_some();
@@ -109,8 +130,8 @@ impl<'a> Turns<'a> {
         };
         let media: Vec<Part<'a>> = said.parts.iter().filter(|part| !is_text(part)).map(media::part).collect::<Result<_>>()?;
         // Models before the third generation take media only beside the result.
-        let (within, beside) = if generation == Generation::Level { (media, Vec::new()) } else { (Vec::new(), media) };
-        let response = FunctionResponse { id, name, response: result(&text), parts: within };
+        let (within, beside) = if signatures.generation == Generation::Level { (media, Vec::new()) } else { (Vec::new(), media) };
+        let response = FunctionResponse { id: signatures.with_ids().then_some(id), name, response: result(&text), parts: within };
         let mut parts = vec![Part { function_response: Some(response), ..Part::default() }];
         parts.extend(beside);
         self.push(Speaker::Tool, parts);

@@ -32,6 +32,8 @@ use crate::api::usage::TokenUsage;
 use crate::error::{Error, Result};
 use head::Asked;
 
+pub(super) use request::body;
+
 /// Where Google serves it.
 pub(super) const BASE_URL: &str = "https://generativelanguage.googleapis.com/v1beta";
 

@@ -80,14 +80,16 @@ pub(super) struct FileData<'a> {
 
 #[derive(Debug, Serialize)]
 pub(super) struct FunctionCall<'a> {
-    pub(super) id: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) id: Option<Cow<'a, str>>,
     pub(super) name: Cow<'a, str>,
     pub(super) args: Box<RawValue>,
 }
 
 #[derive(Debug, Serialize)]
 pub(super) struct FunctionResponse<'a> {
-    pub(super) id: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) id: Option<Cow<'a, str>>,
     pub(super) name: Cow<'a, str>,
     pub(super) response: Box<RawValue>,
     /// Media beside the result.
