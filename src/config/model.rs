@@ -107,10 +107,11 @@ fn by_list<'a>(snapshot: &'a Snapshot, name: &str) -> Option<Found<'a>> {
 
 /// How the names of a maker's models begin, and who serves them: a project with several open providers still sends these where they
 /// belong, to the maker before anybody else.
-const FAMILIES: [(&[Kind], &[&str]); 3] = [
+const FAMILIES: [(&[Kind], &[&str]); 4] = [
     (&[Kind::OpenAi], &["gpt-", "chatgpt-", "o1", "o3", "o4", "text-embedding-", "omni-moderation"]),
     (&[Kind::Anthropic, Kind::Vertex], &["claude-"]),
     (&[Kind::Gemini, Kind::Vertex], &["gemini-"]),
+    (&[Kind::WorkersAi], &["@cf/", "@hf/"]),
 ];
 
 fn by_family<'a>(snapshot: &'a Snapshot, name: &str) -> Option<Found<'a>> {

@@ -9,12 +9,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::catalog::{self, Prices};
+use crate::catalog::Prices;
 use crate::config::model::Resolved;
 use crate::config::number::PerMillion;
 use crate::config::settings::{Settings, UnknownModels, is_model_name};
 use crate::error::{Error, Result};
 use crate::price::Rates;
+use crate::provider::host;
 
 /// The snapshot is read on cold starts and must stay small.
 const MAX_PRICES: usize = 200;
@@ -68,7 +69,7 @@ pub struct PriceList(BTreeMap<String, Price>);
 /// 400 for a model without a price, if the project refuses those.
 pub fn rates(settings: &Settings, resolved: &Resolved<'_>) -> Result<Option<Rates>> {
     let model = resolved.served_model();
-    let listed = || catalog::find(resolved.config.kind.name(), model).as_ref().and_then(Rates::of);
+    let listed = || host::listed(resolved.config.kind, resolved.config.host(), model).as_ref().and_then(Rates::of);
     let rates = settings.prices.of(resolved.provider, model).or_else(listed);
     if rates.is_none() && settings.unknown_models == UnknownModels::Refuse {
         let message = format!(

@@ -14,6 +14,7 @@ use crate::config::vertex::{self, Vertex};
 use crate::egress;
 use crate::error::{Error, Result};
 use crate::json;
+use crate::provider::host::{Host, Quirk};
 use crate::provider::vertex::{Account, KeyFile};
 use crate::provider::{Kind, Secret, Target};
 use crate::routing::keys::MAX_KEYS;
@@ -31,6 +32,12 @@ pub struct ProviderConfig {
     /// What stands before the dialect's own path; absent = the kind's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
+    /// The name of its host, if the owner said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
+    /// The version of the host's API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_version: Option<String>,
     /// Models it serves, if the owner listed them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub models: Option<Vec<String>>,
@@ -76,6 +83,10 @@ struct Body {
     #[serde(default)]
     base_url: Option<String>,
     #[serde(default)]
+    preset: Option<String>,
+    #[serde(default)]
+    api_version: Option<String>,
+    #[serde(default)]
     headers: BTreeMap<String, String>,
     #[serde(default)]
     models: Option<Vec<String>>,
@@ -107,10 +118,20 @@ impl ProviderConfig {
         let body: Body = serde_path_to_error::deserialize(Value::Object(fields)).map_err(|e| Error::field(&e))?;
         check_name(name)?;
         let kind = Kind::parse(&body.kind)?;
-        let base_url = base_url(kind, body.base_url, sealing.allow_private)?;
+        let preset = preset(kind, body.preset.as_deref())?;
+        let base_url = base_url(kind, preset, body.base_url, sealing.allow_private)?;
+        let host = preset.or_else(|| Host::of(kind, None, base_url.as_deref()));
+        check_api_version(host, body.api_version.as_deref())?;
         let keys = all_keys(body.api_key, &body.api_keys)?;
         let api_key = keys.first().cloned();
-        check_secrets(kind, api_key.as_deref(), &body.headers)?;
+        let host_with_key = host.filter(|host| host.needs_key && !(kind == Kind::WorkersAi && base_url.is_none()));
+        if kind == Kind::WorkersAi && base_url.is_none() && api_key.is_some() {
+            return Err(Error::invalid(
+                "base_url",
+                "base_url is required with an api_key: https://api.cloudflare.com/client/v4/accounts/{id}/ai/v1.",
+            ));
+        }
+        check_secrets(kind, host_with_key, api_key.as_deref(), &body.headers)?;
         if body.models.iter().flatten().any(|m| !is_model_name(m)) {
             return Err(Error::invalid("models", "models: a model's name has 1 to 256 characters and no control characters."));
         }
@@ -130,6 +151,8 @@ impl ProviderConfig {
         Ok(Self {
             kind,
             base_url,
+            preset: body.preset,
+            api_version: body.api_version,
             models: body.models,
             last4,
             keys: keys_last4,
@@ -144,12 +167,29 @@ impl ProviderConfig {
     pub fn view(&self, name: &str) -> Value {
         let mut view = serde_json::json!({
             "object": "provider", "name": name, "kind": self.kind, "base_url": self.base_url, "models": self.models,
+            "preset": self.host().map(|host| host.name), "api_version": self.api_version,
             "headers": self.header_names, "last4": self.last4, "keys": self.keys, "created_at": self.created_at,
         });
         if let Some(vertex) = &self.vertex {
             vertex.show(&mut view);
         }
         view
+    }
+
+    /// Whether the deployment pays for it, as [`Target::is_platforms`].
+    pub fn is_platforms(&self) -> bool {
+        self.kind == Kind::Demo || (self.kind == Kind::WorkersAi && self.base_url.is_none())
+    }
+
+    /// The host that it is, if it is one with an accent of its own.
+    pub fn host(&self) -> Option<&'static Host> {
+        Host::of(self.kind, self.preset.as_deref(), self.base_url.as_deref())
+    }
+
+    /// Where it is: as the owner said, as its host is known to be, or its kind.
+    fn base_url(&self) -> &str {
+        let known = || self.host().map_or_else(|| self.kind.default_base_url(), |host| host.base_url);
+        self.base_url.as_deref().or_else(known).unwrap_or_default()
     }
 
     /// Opens the secrets and points at a model.
@@ -161,10 +201,9 @@ impl ProviderConfig {
         Ok(Target {
             provider: name.to_owned(),
             kind: self.kind,
-            base_url: match &self.vertex {
-                Some(vertex) => vertex.base_url(self.base_url.as_deref()),
-                None => self.base_url.clone().or_else(|| self.kind.default_base_url().map(str::to_owned)).unwrap_or_default(),
-            },
+            host: self.host(),
+            base_url: self.vertex.as_ref().map_or_else(|| self.base_url().to_owned(), |vertex| vertex.base_url(self.base_url.as_deref())),
+            api_version: self.api_version.clone(),
             api_key: secrets.api_key.map(Secret::new),
             account: secrets.service_account.map(|file| Rc::new(Account::new(file))),
             headers: secrets.headers.into_iter().collect(),
@@ -226,18 +265,42 @@ fn check_name(name: &str) -> Result<()> {
     if fine { Ok(()) } else { Err(Error::invalid("name", "A provider's name has 1 to 64 lower-case letters, digits, - or _.")) }
 }
 
-fn base_url(kind: Kind, given: Option<String>, allow_private: bool) -> Result<Option<String>> {
+fn preset(kind: Kind, name: Option<&str>) -> Result<Option<&'static Host>> {
+    if name.is_some() && kind != Kind::OpenAiCompatible {
+        return Err(Error::invalid("preset", "preset goes with the kind openai-compatible."));
+    }
+    name.map(Host::preset).transpose()
+}
+
+/// The version of an API goes into URLs.
+fn check_api_version(host: Option<&Host>, version: Option<&str>) -> Result<()> {
+    let Some(version) = version else { return Ok(()) };
+    if !host.is_some_and(|host| host.has(Quirk::Azure)) {
+        return Err(Error::invalid("api_version", "api_version goes with the preset azure."));
+    }
+    let fine = (1..=32).contains(&version.len()) && version.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'));
+    if fine { Ok(()) } else { Err(Error::invalid("api_version", "api_version is a date such as 2024-10-21, or preview.")) }
+}
+
+fn base_url(kind: Kind, preset: Option<&Host>, given: Option<String>, allow_private: bool) -> Result<Option<String>> {
+    let of_host = || preset.and_then(|host| host.base_url);
     match given {
         Some(text) => egress::check_base_url(&text, allow_private).map(|url| Some(url.as_str().trim_end_matches('/').to_owned())),
-        None if matches!(kind, Kind::Demo | Kind::Vertex) || kind.default_base_url().is_some() => Ok(None),
+        // Workers AI without one is asked through the deployment's own binding.
+        None if matches!(kind, Kind::Demo | Kind::Vertex | Kind::WorkersAi) || kind.default_base_url().is_some() => Ok(None),
+        None if of_host().is_some_and(|url| egress::check_base_url(url, allow_private).is_ok()) => Ok(None),
         None => Err(Error::invalid("base_url", "base_url is required for this kind: what stands before /chat/completions.")),
     }
 }
 
-fn check_secrets(kind: Kind, api_key: Option<&str>, headers: &BTreeMap<String, String>) -> Result<()> {
+fn check_secrets(kind: Kind, wants_key: Option<&Host>, api_key: Option<&str>, headers: &BTreeMap<String, String>) -> Result<()> {
     match api_key {
         None if matches!(kind, Kind::OpenAi | Kind::Anthropic | Kind::Gemini) => {
             return Err(Error::invalid("api_key", "api_key is required for this kind."));
+        }
+        // Some owners put it into a header of their own.
+        None if wants_key.is_some() && headers.is_empty() => {
+            return Err(Error::invalid("api_key", "api_key is required for this host."));
         }
         Some(key) if !is_key(key) => {
             return Err(Error::invalid("api_key", "api_key must be 8 to 4096 visible ASCII characters."));
@@ -299,6 +362,25 @@ mod tests {
     }
 
     #[test]
+    fn a_host_brings_its_address() {
+        let masters = MasterKeys::parse(&hex(&[1; 32])).unwrap();
+        for (body, host, url) in [
+            (json!({"preset": "groq"}), Some("groq"), "https://api.groq.com/openai/v1"),
+            (json!({"preset": "groq", "base_url": "https://a.example/v1/"}), Some("groq"), "https://a.example/v1"),
+            (json!({"base_url": "https://api.mistral.ai/v1"}), Some("mistral"), "https://api.mistral.ai/v1"),
+            (json!({"base_url": "https://a.example/v1"}), None, "https://a.example/v1"),
+            (json!({"kind": "workers-ai", "api_key": null}), Some("workers-ai"), ""),
+        ] {
+            let mut full = json!({"kind": "openai-compatible", "api_key": "sk-canary-0001"});
+            full.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
+            let config = parse(&full).unwrap();
+            let target = config.target(&masters, "proj_1", "main", "m").unwrap();
+            assert_eq!((target.host.map(|host| host.name), target.base_url.as_str()), (host, url), "{body}");
+            assert_eq!(config.view("main")["preset"], json!(host), "{body}");
+        }
+    }
+
+    #[test]
     fn bad_fields_are_named_and_secrets_are_not_repeated() {
         for (param, body) in [
             ("kind", json!({})),
@@ -315,6 +397,15 @@ mod tests {
             ("api_keys", json!({"kind": "openai", "api_keys": [["sk-canary-0001"]]})),
             ("api_keys", json!({"kind": "openai", "api_keys": (0..17).map(|n| format!("sk-canary-{n:04}")).collect::<Vec<_>>()})),
             ("base_url", json!({"kind": "openai-compatible"})),
+            ("preset", json!({"kind": "openai-compatible", "preset": "canary", "api_key": "sk-canary-0001"})),
+            ("preset", json!({"kind": "openai", "preset": "groq", "api_key": "sk-canary-0001"})),
+            ("api_key", json!({"kind": "openai-compatible", "preset": "groq"})),
+            ("api_key", json!({"kind": "openai-compatible", "base_url": "https://api.groq.com/openai/v1"})),
+            ("base_url", json!({"kind": "openai-compatible", "preset": "azure", "api_key": "sk-canary-0001"})),
+            ("base_url", json!({"kind": "openai-compatible", "preset": "ollama"})),
+            ("api_version", json!({"kind": "openai", "api_key": "sk-canary-0001", "api_version": "2024-10-21"})),
+            ("base_url", json!({"kind": "workers-ai", "api_key": "sk-canary-0001"})),
+            ("api_key", json!({"kind": "workers-ai", "base_url": "https://a.example/v1"})),
             ("base_url", json!({"kind": "openai", "api_key": "sk-canary-0001", "base_url": "https://127.0.0.1/v1"})),
             ("headers.host", json!({"kind": "demo", "headers": {"host": "x"}})),
             ("headers.x", json!({"kind": "demo", "headers": {"x": "a\r\nb"}})),

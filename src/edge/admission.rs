@@ -10,7 +10,6 @@ use serde_json::value::RawValue;
 
 use crate::api::chat::{AUTO, ChatRequest};
 use crate::api::estimate::text_tokens;
-use crate::catalog;
 use crate::config::model::Resolved;
 use crate::config::price;
 use crate::edge::account::Account;
@@ -23,7 +22,7 @@ use crate::edge::pump::WHOLE_MS;
 use crate::edge::settle::{Ticket, Trail, Turn};
 use crate::error::{Error, Result};
 use crate::price::Rates;
-use crate::provider::{Extras, Kind, Target};
+use crate::provider::{Extras, Target};
 use crate::question::Question;
 use crate::user::command::{Begin, BeginThread, Begun, Estimate, Reservation};
 use crate::user::private;
@@ -212,7 +211,7 @@ impl Admission<'_> {
 
     /// Tokens of history that fit: the model's context less prompt and reply, or what the project says.
     fn window(&self, estimate: &Estimate, target: &Target) -> u64 {
-        let (context, _) = catalog::limits(target.kind.name(), &target.model);
+        let (context, _) = target.limits();
         let fits = context
             .saturating_sub(estimate.input)
             .saturating_sub(estimate.output.unwrap_or(estimate.output_default) / estimate.choices.max(1));
@@ -224,7 +223,7 @@ fn served(resolved: &Resolved<'_>, rates: Option<Rates>) -> store::Served {
     store::Served {
         provider: resolved.provider.to_owned(),
         model_served: resolved.served_model().to_owned(),
-        key_source: if resolved.config.kind == Kind::Demo { KeySource::Platform } else { KeySource::Byok },
+        key_source: if resolved.config.is_platforms() { KeySource::Platform } else { KeySource::Byok },
         rates,
     }
 }
@@ -236,7 +235,7 @@ pub fn warning(served: &store::Served) -> Option<(&'static str, String)> {
 
 /// What the request may cost at most, in tokens.
 pub fn estimate(chat: &ChatRequest<'_>, target: &Target, system_prompt: Option<&str>) -> Estimate {
-    let (_, max_output) = catalog::limits(target.kind.name(), &target.model);
+    let (_, max_output) = target.limits();
     Estimate {
         input: chat.prompt_tokens_estimate() + system_prompt.map_or(0, |prompt| text_tokens(prompt.len())),
         output: chat.max_output.map(|max| max.saturating_mul(chat.n)),

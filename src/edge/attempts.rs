@@ -121,6 +121,7 @@ impl<'a> Attempts<'a> {
             extras: &begun.extras,
             deadlines: Deadlines { silence_ms: timeout.unwrap_or(TIMEOUT_MS), whole_at_ms: self.admission.inbound.arrived_ms + WHOLE_MS },
             patience_ms: timeout.unwrap_or(WHOLE_MS),
+            env: &self.admission.inbound.env,
             allow_private: self.admission.deployment.allow_private,
             gone: self.gone.clone(),
             abort,

@@ -6,6 +6,7 @@
 use std::future::Future;
 
 use web_sys::AbortController;
+use worker::Env;
 
 use crate::api::chat::ChatRequest;
 use crate::edge::answer::Answer;
@@ -14,10 +15,11 @@ use crate::edge::pump::{Deadlines, Pump, client_closed};
 use crate::edge::reporting::Reporting;
 use crate::edge::settle::{Ended, Settling};
 use crate::edge::source::{Source, Unread};
-use crate::edge::{access_token, body, clock, upstream};
+use crate::edge::upstream::{self, Received};
+use crate::edge::{access_token, body, clock, workers_ai};
 use crate::error::{Code, Error, Result};
 use crate::meter::Seen;
-use crate::provider::{Call, Extras, Outbound, Target, meant};
+use crate::provider::{Call, Extras, Target, meant};
 use crate::routing::{Failure, Why};
 use crate::user::command::Ending;
 
@@ -36,6 +38,8 @@ pub struct Exchange<'a> {
     pub deadlines: Deadlines,
     /// How long an answer that is not streamed may take, in ms.
     pub patience_ms: u64,
+    /// Where the binding of Workers AI is, if there is one.
+    pub env: &'a Env,
     /// Whether private addresses may be asked.
     pub allow_private: bool,
     /// Whether the client is still there.
@@ -152,7 +156,8 @@ impl Exchange<'_> {
     async fn open(&self) -> Attempted<Source> {
         let dialect = self.target.kind.dialect();
         match dialect.request(self.chat, self.target, self.extras).map_err(|error| failed(error, Why::Inexpressible, None))? {
-            Call::Http(outbound) => self.open_http(&outbound).await,
+            Call::Http(outbound) => self.opened(access_token::send(self.target, &outbound, self.allow_private, &self.abort).await).await,
+            Call::WorkersAi(run) => self.opened(workers_ai::run(self.env, &run).await).await,
             Call::Demo(script) if script.status == 200 => Ok(Source::demo(script)),
             Call::Demo(script) => {
                 let error = dialect.failure(script.status, script.retry_after_ms, &script.body(), self.target);
@@ -161,8 +166,7 @@ impl Exchange<'_> {
         }
     }
 
-    async fn open_http(&self, outbound: &Outbound) -> Attempted<Source> {
-        let sent = access_token::send(self.target, outbound, self.allow_private, &self.abort).await;
+    async fn opened(&self, sent: Result<Received>) -> Attempted<Source> {
         let received = sent.map_err(|error| failed(error, Why::Unreachable, None))?;
         let (status, dialect) = (received.status(), self.target.kind.dialect());
         if status != 200 {

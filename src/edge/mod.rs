@@ -41,4 +41,5 @@ mod tiers;
 mod upstream;
 mod usage;
 mod users;
+mod workers_ai;
 mod zones;

@@ -116,6 +116,7 @@ impl Asking<'_> {
         let mut source = match self.question.ask(self.target)? {
             Call::Demo(script) if script.status == 200 => Source::demo(script),
             Call::Demo(script) => return Err(dialect.failure(script.status, script.retry_after_ms, &script.body(), self.target)),
+            Call::WorkersAi(run) => workers_ai::run(self.env, &run).await?.into_source(),
             Call::Http(outbound) => {
                 let received = access_token::send(self.target, &outbound, self.allow_private, &self.abort).await?;
                 let (status, retry_after_ms) = (received.status(), received.retry_after_ms());

@@ -20,7 +20,7 @@ pub const MAX_FAILURE: usize = 64 * 1024;
 const FAILURE_WORDS_MS: u64 = 2_000;
 
 /// The head of a provider's answer; its body is unread.
-pub struct Received(Response);
+pub struct Received(pub Response);
 
 impl Received {
     /// HTTP status.

@@ -55,8 +55,10 @@ impl Said {
         let word = |value: Option<&serde_json::value::RawValue>| value.and_then(text).unwrap_or_default().to_ascii_lowercase();
         let number =
             |value: Option<&serde_json::value::RawValue>| value?.get().trim_matches('"').parse().ok().filter(|n| (300..600).contains(n));
+        // Mistral's message may be an object.
+        let message = message.map(|value| if value.get().starts_with('{') { Some(value.get().into()) } else { text(value) });
         Self {
-            message: message.and_then(text).map(Into::into).filter(|message: &String| !message.trim().is_empty()),
+            message: message.flatten().map(Into::into).filter(|message: &String| !message.trim().is_empty()),
             param: param.and_then(text).map(Into::into),
             kind: format!("{} {} {}", word(kind), word(code), word(status)),
             status: [code, status, status_code].into_iter().find_map(number),

@@ -2,7 +2,9 @@
 //!
 //! Always holds: what a provider cannot do and what would change the meaning of the answer is a 400 that names the field; what
 //! changes nothing that a client reads is ignored; a field that nobody knows is refused, as OpenAI itself does.
-//! Absent on purpose: the OpenAI dialect, whose hosts get every field as it is.
+//! Absent on purpose: the OpenAI dialect, whose hosts get every field as it is, but for those that a host's row names (`host`).
+
+use serde_json::value::RawValue;
 
 use crate::api::chat::ChatRequest;
 use crate::error::{Error, Result};
@@ -56,7 +58,7 @@ pub const FIELDS: [Field; 39] = [
     field("modalities", [Refused, Used], &["[\"text\"]", "[]"], "Gemini: images too, never sound"),
     field("model", [Used, Used], &[], ""),
     field("n", [Refused, Used], &["1", "1.0"], ""),
-    field("parallel_tool_calls", [Used, Used], &[], ""),
+    field("parallel_tool_calls", [Used, Used], &["true"], ""),
     field("prediction", [Ignored, Ignored], &[], "only makes an answer faster"),
     field("presence_penalty", [Refused, Used], &["0", "0.0"], ""),
     field("prompt_cache_key", [Ignored, Ignored], &[], "only makes an answer cheaper"),
@@ -82,15 +84,38 @@ pub const FIELDS: [Field; 39] = [
     field("web_search_options", [Refused, Used], &[], "Gemini: its own search"),
 ];
 
+impl Field {
+    /// Whether this value of it asks for something.
+    fn is_asked(&self, value: &RawValue) -> bool {
+        let value: String = value.get().split_ascii_whitespace().collect();
+        value != "null" && !self.neutral.contains(&value.as_str())
+    }
+
+    /// Whether leaving it out changes nothing that a client reads: then a dialect that cannot say it ignores it.
+    fn is_harmless(&self) -> bool {
+        self.anthropic == Ignored || self.gemini == Ignored
+    }
+}
+
+fn find(name: &str) -> Option<&'static Field> {
+    FIELDS.iter().find(|field| field.name == name)
+}
+
+/// Whether this value of a field asks for something.
+pub(super) fn asks(name: &str, value: &RawValue) -> bool {
+    find(name).is_none_or(|field| field.is_asked(value))
+}
+
+/// Whether leaving this out would change what a client reads.
+pub(super) fn matters(name: &str, value: &RawValue) -> bool {
+    asks(name, value) && !find(name).is_some_and(Field::is_harmless)
+}
+
 /// Fails with a 400 that names the first field that the provider cannot honour. `rule` picks the dialect's column.
 pub(super) fn check(chat: &ChatRequest<'_>, provider: &str, rule: impl Fn(&Field) -> Rule) -> Result<()> {
     for (name, value) in chat.object().iter() {
-        let asks = |field: &Field| {
-            let value: String = value.get().split_ascii_whitespace().collect();
-            value != "null" && !field.neutral.contains(&value.as_str())
-        };
-        match FIELDS.iter().find(|field| field.name == name) {
-            Some(field) if rule(field) == Refused && asks(field) => {
+        match find(name) {
+            Some(field) if rule(field) == Refused && field.is_asked(value) => {
                 return Err(Error::invalid(name, format!("{name} is not supported by {provider} models.")));
             }
             Some(_) => {}

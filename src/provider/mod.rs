@@ -11,12 +11,14 @@ mod document;
 mod failure;
 pub mod field;
 pub mod gemini;
+pub mod host;
 pub mod openai;
 pub mod private;
 mod shape;
 mod stopped;
 mod target;
 pub mod vertex;
+mod workers_ai;
 
 use std::borrow::Cow;
 
@@ -30,8 +32,9 @@ use crate::sse::Event;
 
 pub use document::{Document, Embeddings, Moderations};
 pub use failure::meant;
+pub use host::Host;
 pub use private::Private;
-pub use target::{Call, Outbound, Secret, Target};
+pub use target::{Call, Outbound, Run, Secret, Target};
 
 /// The dialect a provider speaks, and how it is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,13 +52,16 @@ pub enum Kind {
     Gemini,
     /// Google's Vertex AI: Gemini, Claude and others in a project of Google Cloud.
     Vertex,
+    /// Cloudflare's Workers AI.
+    WorkersAi,
     /// The built-in demo, which needs no network.
     Demo,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [Self::OpenAi, Self::OpenAiCompatible, Self::Anthropic, Self::Gemini, Self::Vertex, Self::Demo];
+    pub const ALL: [Self; 7] =
+        [Self::OpenAi, Self::OpenAiCompatible, Self::Anthropic, Self::Gemini, Self::Vertex, Self::WorkersAi, Self::Demo];
 
     /// The name on the wire.
     pub const fn name(self) -> &'static str {
@@ -65,6 +71,7 @@ impl Kind {
             Self::Anthropic => "anthropic",
             Self::Gemini => "gemini",
             Self::Vertex => "vertex",
+            Self::WorkersAi => "workers-ai",
             Self::Demo => "demo",
         }
     }
@@ -84,7 +91,7 @@ impl Kind {
             Self::OpenAi => Some("https://api.openai.com/v1"),
             Self::Anthropic => Some("https://api.anthropic.com/v1"),
             Self::Gemini => Some(gemini::BASE_URL),
-            Self::OpenAiCompatible | Self::Vertex | Self::Demo => None,
+            Self::OpenAiCompatible | Self::Vertex | Self::WorkersAi | Self::Demo => None,
         }
     }
 
@@ -96,6 +103,7 @@ impl Kind {
             Self::Anthropic => &anthropic::Anthropic,
             Self::Gemini => &gemini::Gemini,
             Self::Vertex => &vertex::Vertex,
+            Self::WorkersAi => &workers_ai::WorkersAi,
             Self::Demo => &demo::Demo,
         }
     }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use zeroize::Zeroizing;
 
+use super::host::Host;
 use super::vertex::Account;
 use super::{Kind, demo};
 
@@ -41,6 +42,10 @@ pub struct Target {
     pub kind: Kind,
     /// What stands before the dialect's own path; a slash at its end does not matter. Unused by `demo`.
     pub base_url: String,
+    /// The host, if it is one that is known to have an accent of its own.
+    pub host: Option<&'static Host>,
+    /// The version of a host's API, where there are several.
+    pub api_version: Option<String>,
     /// The credential, if the provider wants one.
     pub api_key: Option<Secret>,
     /// Makes the credential, if it is none that an owner could write down: shared, for its token is.
@@ -52,9 +57,19 @@ pub struct Target {
 }
 
 impl Target {
+    /// Whether the deployment pays for it: there is no key of the project's.
+    pub fn is_platforms(&self) -> bool {
+        self.kind == Kind::Demo || (self.kind == Kind::WorkersAi && self.base_url.is_empty())
+    }
+
     /// A POST of JSON to `base_url` and a path. `own` are the dialect's headers (lower case), such as the key's; the target's own
     /// replace ours of the same name. `stream`: events are wanted rather than a document.
     pub(super) fn post(&self, path: &str, stream: bool, own: Vec<(&'static str, String)>, body: Vec<u8>) -> Outbound {
+        self.post_to(format!("{}{path}", self.base_url.trim_end_matches('/')), stream, own, body)
+    }
+
+    /// The same to a URL of the host's own making.
+    pub(super) fn post_to(&self, url: String, stream: bool, own: Vec<(&'static str, String)>, body: Vec<u8>) -> Outbound {
         let accept = if stream { "text/event-stream" } else { "application/json" };
         let mut headers = vec![("content-type".to_owned(), "application/json".to_owned()), ("accept".to_owned(), accept.to_owned())];
         headers.extend(own.into_iter().map(|(name, value)| (name.to_owned(), value)));
@@ -63,7 +78,7 @@ impl Target {
             headers.retain(|(ours, _)| *ours != name);
             headers.push((name, value.clone()));
         }
-        Outbound { url: format!("{}{path}", self.base_url.trim_end_matches('/')), headers, body }
+        Outbound { url, headers, body }
     }
 }
 
@@ -72,7 +87,9 @@ impl fmt::Debug for Target {
         f.debug_struct("Target")
             .field("provider", &self.provider)
             .field("kind", &self.kind)
+            .field("host", &self.host.map(|host| host.name))
             .field("base_url", &self.base_url)
+            .field("api_version", &self.api_version)
             .field("api_key", &self.api_key)
             .field("account", &self.account)
             .field("headers", &names(&self.headers))
@@ -102,11 +119,22 @@ impl fmt::Debug for Outbound {
     }
 }
 
+/// A model of Workers AI and what it is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The model.
+    pub model: String,
+    /// A JSON object.
+    pub inputs: Vec<u8>,
+}
+
 /// What a dialect wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
     /// Send this and read the answer.
     Http(Outbound),
+    /// Run this by the binding of Workers AI and read the answer.
+    WorkersAi(Run),
     /// Play this as the answer.
     Demo(demo::Script),
 }

@@ -25,7 +25,7 @@ fn anthropic(setup: &Value) -> Target {
 fn outbound(chat: &ChatRequest<'_>, target: &Target, extras: &Extras) -> Result<Outbound, Error> {
     match target.kind.dialect().request(chat, target, extras)? {
         Call::Http(outbound) => Ok(outbound),
-        Call::Demo(_) => panic!("no HTTP request"),
+        Call::Demo(_) | Call::WorkersAi(_) => panic!("no HTTP request"),
     }
 }
 

@@ -1,9 +1,11 @@
-//! docs/compatibility.md says what the table of fields says. `BLESS=1 cargo test` writes it.
+//! docs/compatibility.md says what the tables of fields and of hosts say. `BLESS=1 cargo test` writes it.
 
 use std::fmt::Write as _;
 use std::fs;
+use std::sync::Mutex;
 
 use behest::provider::field::{FIELDS, Field, Rule};
+use behest::provider::host::HOSTS;
 
 const PATH: &str = "docs/compatibility.md";
 const BEGIN: &str = "from src/provider/field.rs -->\n";
@@ -27,14 +29,44 @@ fn the_table_of_fields_is_in_the_document() {
             .unwrap();
     }
     table.push('\n');
+    generated(BEGIN, END, &table);
+}
+
+/// What stands between two marks of the document is this.
+fn generated(begin: &str, end: &str, table: &str) {
+    // Both tables are in one file, which tests may write at the same time.
+    static DOCUMENT: Mutex<()> = Mutex::new(());
+    let _writing = DOCUMENT.lock();
     let document = fs::read_to_string(PATH).unwrap();
-    let (before, rest) = document.split_once(BEGIN).unwrap();
-    let (found, after) = rest.split_once(END).unwrap();
+    let (before, rest) = document.split_once(begin).unwrap();
+    let (found, after) = rest.split_once(end).unwrap();
     if std::env::var_os("BLESS").is_some() {
-        fs::write(PATH, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
+        fs::write(PATH, format!("{before}{begin}{table}{end}{after}")).unwrap();
     } else {
-        assert_eq!(found, table, "{PATH} is not what the table of fields says");
+        assert_eq!(found, table, "{PATH} is not what the code says");
     }
+}
+
+/// Host by host: what the row says, in words.
+fn hosts() -> String {
+    let names = |fields: &[&str]| fields.iter().map(|field| format!("`{field}`")).collect::<Vec<_>>().join(", ");
+    let mut table = "\n| `preset` | base URL | recognised by | output cap | not taken | left out unless asked for | else |\n|---|---|---|---|---|---|---|\n".to_owned();
+    for host in &HOSTS {
+        let renames = host.renames.iter().map(|(openai, own)| format!("`{openai}` is sent as `{own}`"));
+        let finishes = host.finishes.iter().map(|(own, openai)| format!("the finish reason `{own}` is `{openai}`"));
+        let quirks = host.quirks.iter().map(|quirk| quirk.note().to_owned());
+        let rest = quirks.chain(renames).chain(finishes).collect::<Vec<_>>().join("; ");
+        let url = host.base_url.map_or_else(|| "your own".to_owned(), |url| format!("`{url}`"));
+        let (domains, refuses, dislikes) = (names(host.domains), names(host.refuses), names(host.dislikes));
+        writeln!(table, "| `{}` | {url} | {domains} | `{}` | {refuses} | {dislikes} | {rest} |", host.name, host.output_cap).unwrap();
+    }
+    table.push('\n');
+    table
+}
+
+#[test]
+fn the_table_of_hosts_is_in_the_document() {
+    generated("from src/provider/host/table.rs -->\n", "<!-- end of hosts -->", &hosts());
 }
 
 #[test]

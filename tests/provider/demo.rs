@@ -22,7 +22,7 @@ fn script(request: &Value) -> Result<Script> {
     let extras = Extras { now_s: NOW_S, ..Extras::default() };
     match target.kind.dialect().request(&ChatRequest::parse(body.as_bytes()).unwrap(), &target, &extras)? {
         Call::Demo(script) => Ok(script),
-        Call::Http(_) => panic!("the demo has no network"),
+        Call::Http(_) | Call::WorkersAi(_) => panic!("the demo has no network"),
     }
 }
 

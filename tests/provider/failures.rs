@@ -137,6 +137,7 @@ fn the_shapes_in_use_are_read() {
         r#"{"detail":"No."}"#,
         r#"[{"error":{"code":400,"message":"No.","status":"INVALID_ARGUMENT"}}]"#,
         r#"{"detail":[{"loc":["body"],"msg":"No."}]}"#,
+        r#"{"object":"error","message":{"detail":[{"loc":["body","x"],"msg":"No."}]},"type":"invalid_request_error","code":null}"#,
     ] {
         assert!(failure(400, body).message().contains("No."), "{body}");
     }

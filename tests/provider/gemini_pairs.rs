@@ -68,7 +68,7 @@ fn pairs() {
         let chat = ChatRequest::parse(body.as_bytes()).unwrap();
         let sent = match target.kind.dialect().request(&chat, &target, &Extras::default()) {
             Ok(Call::Http(sent)) => serde_json::from_slice(&sent.body).unwrap(),
-            Ok(Call::Demo(_)) => panic!("no HTTP request"),
+            Ok(Call::Demo(_) | Call::WorkersAi(_)) => panic!("no HTTP request"),
             Err(error) => json!({"refused": error.message()}),
         };
         compared += 1;

@@ -262,6 +262,6 @@ fn next_request(target: &Target, message: &Value, private: Vec<Private>) -> Valu
     let extras = Extras { private, ..Extras::default() };
     match target.kind.dialect().request(&ChatRequest::parse(body.as_bytes()).unwrap(), &target, &extras).unwrap() {
         Call::Http(sent) => serde_json::from_slice(&sent.body).unwrap(),
-        Call::Demo(_) => panic!("no HTTP request"),
+        Call::Demo(_) | Call::WorkersAi(_) => panic!("no HTTP request"),
     }
 }

@@ -12,7 +12,7 @@ fn outbound(target: &Target, body: &str) -> Outbound {
     let chat = ChatRequest::parse(body.as_bytes()).unwrap();
     match target.kind.dialect().request(&chat, target, &Extras::default()).unwrap() {
         Call::Http(outbound) => outbound,
-        Call::Demo(_) => panic!("a demo has no request"),
+        other => panic!("{other:?} is no request"),
     }
 }
 

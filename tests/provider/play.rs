@@ -29,7 +29,9 @@ pub fn target(kind: Kind) -> Target {
     Target {
         provider: "main".into(),
         kind,
+        host: None,
         base_url: "https://provider.example/v1".into(),
+        api_version: None,
         api_key: Some(Secret::new("test-key-0123456789")),
         account: None,
         headers: vec![("X-Secret".into(), "hdr-secret-42".into())],

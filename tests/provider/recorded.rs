@@ -14,16 +14,16 @@ use serde_json::Value;
 
 use crate::play::{chat, play_however_cut, random_cuts, target};
 
-const ROOT: &str = "../shared/fixtures";
+pub const ROOT: &str = "../shared/fixtures";
 
-fn rows(streaming: bool) -> Vec<Value> {
+pub fn rows(streaming: bool) -> Vec<Value> {
     let index = fs::read(format!("{ROOT}/index.json")).unwrap();
     let rows: Vec<Value> = serde_json::from_slice(&index).unwrap();
     rows.into_iter().filter(|row| row["api"] == "chat" && row["streaming"] == streaming).collect()
 }
 
 /// The bytes on the wire, or why there are none.
-fn wire(row: &Value) -> Result<Vec<u8>, &'static str> {
+pub fn wire(row: &Value) -> Result<Vec<u8>, &'static str> {
     let text = fs::read_to_string(Path::new(ROOT).join(row["file"].as_str().unwrap())).unwrap();
     let frame = |chunks: &mut dyn Iterator<Item = String>| {
         let mut wire: Vec<u8> = chunks.flat_map(|chunk| encode(chunk.as_bytes())).collect();
@@ -47,7 +47,7 @@ fn wire(row: &Value) -> Result<Vec<u8>, &'static str> {
     }
 }
 
-fn events(stream: &[u8]) -> Vec<String> {
+pub fn events(stream: &[u8]) -> Vec<String> {
     let mut events = Vec::new();
     let mut decoder = Decoder::new();
     decoder
@@ -85,7 +85,7 @@ fn said_in_message(message: Option<&str>) -> (String, String) {
     (message["content"].as_str().unwrap_or_default().to_owned(), arguments)
 }
 
-fn here() -> bool {
+pub fn here() -> bool {
     let here = Path::new(ROOT).exists();
     if !here {
         writeln!(io::stderr(), "SKIPPED: {ROOT} is not here; no recorded answer was played").unwrap();

@@ -1,21 +1,22 @@
 // The built Worker on Miniflare without wrangler's own proxy in front, run as a child process by gateway.ts: the client's connection is
 // workerd's own, so that a test can see what the Worker does when it breaks.
 // Always holds: bindings from wrangler.toml, variables from the argument alone; an `entry` is a module that stands before the built one and
-// imports it as `./index.js`. Absent: static assets.
+// imports it as `./index.js`; `AI` is bound if there is a script for it. Absent: static assets.
 import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
 
-const { root, port, persist, vars, entry } = JSON.parse(process.argv[2]);
+const { root, port, persist, vars, entry, ai } = JSON.parse(process.argv[2]);
 process.chdir(root);
 const { modulesRules: _rules, assets: _assets, ...worker } = unstable_getMiniflareWorkerOptions("wrangler.toml").workerOptions;
 const build = join(root, "build");
 const modules = [["ESModule", "index.js"], ["CompiledWasm", "index_bg.wasm"]].map(([type, name]) => ({ type, path: join(build, name) }));
 if (entry) modules.unshift({ type: "ESModule", path: join(build, basename(entry)), contents: readFileSync(entry, "utf8") });
+const fake = { name: "fake-ai", modules: true, scriptPath: join(root, "tests", "support", "fake-ai.mjs"), compatibilityDate: worker.compatibilityDate, bindings: { SCRIPT: ai } };
 const miniflare = new Miniflare(convertV4MiniflareOptions({
   host: "127.0.0.1", port, cf: false, resourcePersistencePath: persist,
-  workers: [{ ...worker, name: "behest", modulesRoot: build, modules, bindings: vars }],
+  workers: [{ ...worker, name: "behest", modulesRoot: build, modules, bindings: vars, ...(ai && { serviceBindings: { AI: "fake-ai" } }) }, ...(ai ? [fake] : [])],
 }));
 await miniflare.ready;
 process.once("SIGTERM", () => void miniflare.dispose().then(() => process.exit(0)));

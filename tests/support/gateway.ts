@@ -32,6 +32,8 @@ export interface StartOptions {
   direct?: boolean;
   /** A module of this folder that stands before the built Worker. Only without wrangler. */
   entry?: string;
+  /** The URL of a script that answers for Workers AI (fake-ai.mjs); only with `direct`. */
+  ai?: string;
   /** How long to wait for it to be healthy, in ms. */
   healthMs?: number;
 }
@@ -51,7 +53,7 @@ export class Gateway {
     const logFile = join(scratch, "gateway.log");
     const port = await freePort();
     const vars = Object.fromEntries(Object.entries({ ...DEFAULT_VARS, ...options.vars }).filter(([, value]) => value !== undefined)) as Vars;
-    const command = options.direct || options.entry ? direct(port, persist, vars, options.entry) : wranglerDev(port, persist, scratch, vars);
+    const command = options.direct || options.entry || options.ai ? direct(port, persist, vars, options) : wranglerDev(port, persist, scratch, vars);
     const child = launch(command, scratch, logFile);
     const gateway = new Gateway(`http://127.0.0.1:${port}`, persist, logFile, child, scratch);
     try {
@@ -127,10 +129,10 @@ function wranglerDev(port: number, persist: string, scratch: string, vars: Vars)
   ];
 }
 
-function direct(port: number, persist: string, vars: Vars, name?: string): string[] {
+function direct(port: number, persist: string, vars: Vars, { entry: name, ai }: StartOptions): string[] {
   const texts = Object.fromEntries(Object.entries(vars).map(([name, value]) => [name, String(value)]));
   const entry = name && fileURLToPath(new URL(name, import.meta.url));
-  return [fileURLToPath(new URL("direct.mjs", import.meta.url)), JSON.stringify({ root: projectRoot, port, persist, vars: texts, entry })];
+  return [fileURLToPath(new URL("direct.mjs", import.meta.url)), JSON.stringify({ root: projectRoot, port, persist, vars: texts, entry, ai })];
 }
 
 function launch(command: string[], scratch: string, logFile: string): ChildProcess {

@@ -155,7 +155,7 @@ impl Answer {
 }
 
 /// Twelve bytes of a hash, in hexadecimal.
-pub(super) fn digest(parts: &[&str]) -> String {
+pub(in crate::provider) fn digest(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update(part.len().to_le_bytes());

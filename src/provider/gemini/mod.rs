@@ -30,6 +30,7 @@ use super::{Call, Dialect, Embeddings, Extras, Reply, Target, Translate};
 use crate::api::chat::ChatRequest;
 use crate::api::usage::TokenUsage;
 use crate::error::{Error, Result};
+pub(super) use answer::digest;
 use head::Asked;
 
 pub(super) use request::body;

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{OpenAi, usage};
+use super::{OpenAi, request, usage};
 use crate::api::embeddings::EmbeddingsRequest;
 use crate::api::vector::{self, Encoding};
 use crate::error::{Error, Result};
@@ -39,7 +39,7 @@ impl Embeddings for OpenAi {
         if asked.encoding == Encoding::Base64 && target.kind != Kind::OpenAi {
             object.remove("encoding_format");
         }
-        Ok(Call::Http(super::post(target, "/embeddings", object.to_bytes())))
+        Ok(Call::Http(request::post(target, "/embeddings", false, object.to_bytes())?))
     }
 
     fn read(&self, body: Vec<u8>, asked: &EmbeddingsRequest<'_>, target: &Target) -> Result<Document> {

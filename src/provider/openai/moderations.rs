@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::OpenAi;
+use super::{OpenAi, request};
 use crate::api::moderations::ModerationsRequest;
 use crate::api::usage::TokenUsage;
 use crate::error::Result;
@@ -17,7 +17,7 @@ impl Moderations for OpenAi {
     fn ask(&self, asked: &ModerationsRequest<'_>, target: &Target) -> Result<Call> {
         let mut object = asked.object().clone();
         object.set("model", Cow::Owned(json::string(&target.model)));
-        Ok(Call::Http(super::post(target, "/moderations", object.to_bytes())))
+        Ok(Call::Http(request::post(target, "/moderations", false, object.to_bytes())?))
     }
 
     fn read(&self, body: Vec<u8>, target: &Target) -> Result<Document> {

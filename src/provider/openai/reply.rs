@@ -1,18 +1,20 @@
-//! A whole answer: passed on as it is, read for its usage and its message.
+//! A whole answer: passed on as it is, but for what its host says otherwise, and read for its usage and its message.
 
 use std::borrow::Cow;
 
 use crate::json::{RawObject, each_item, pick};
 use crate::provider::Reply;
+use crate::provider::host::Host;
 
-use super::{draft, usage};
+use super::{draft, rewrite, usage};
 
 /// Members of a message that go into the thread. The rest (annotations, reasoning, audio) is not wanted back by providers.
 const KEPT: [&str; 5] = ["role", "content", "refusal", "function_call", "tool_calls"];
 
 /// `None` when it is no chat completion: not JSON, no object, no array of choices, or an error.
-pub(super) fn read(body: &[u8]) -> Option<Reply<'_>> {
-    let text = core::str::from_utf8(body).ok()?;
+pub(super) fn read<'b>(body: &'b [u8], host: Option<&'static Host>) -> Option<Reply<'b>> {
+    let body = host.map_or(Cow::Borrowed(body), |host| rewritten(body, host));
+    let text = core::str::from_utf8(&body).ok()?;
     let [choices, reported, error] = pick(text, ["choices", "usage", "error"]).ok()?;
     let (mut position, mut message, mut output_bytes) = (0, None, 0);
     each_item(choices?.get(), |choice| {
@@ -28,13 +30,13 @@ pub(super) fn read(body: &[u8]) -> Option<Reply<'_>> {
     if error.is_some() && position == 0 {
         return None;
     }
-    Some(Reply {
-        body: Cow::Borrowed(body),
-        usage: reported.and_then(usage::read),
-        message,
-        output_bytes: output_bytes as u64,
-        private: Vec::new(),
-    })
+    let usage = reported.and_then(usage::read);
+    Some(Reply { body, usage, message, output_bytes: output_bytes as u64, private: Vec::new() })
+}
+
+fn rewritten<'b>(body: &'b [u8], host: &'static Host) -> Cow<'b, [u8]> {
+    let other = core::str::from_utf8(body).ok().and_then(|text| rewrite::whole(text, host));
+    other.map_or(Cow::Borrowed(body), |text| Cow::Owned(text.into_bytes()))
 }
 
 /// The message without what providers do not want back.

@@ -9,17 +9,46 @@ use serde_json::value::RawValue;
 use crate::api::chat::ChatRequest;
 use crate::error::{Error, Result};
 use crate::json::{self, RawObject};
+use crate::provider::host::{self, Quirk};
 use crate::provider::{Extras, Outbound, Target};
 
-/// The HTTP request.
+/// The HTTP request. A host with quirks gets what it takes.
 pub(super) fn outbound(chat: &ChatRequest<'_>, target: &Target, extras: &Extras, output_cap: &'static str) -> Result<Outbound> {
-    let key = target.api_key.as_ref().map(|key| ("authorization", format!("Bearer {}", key.expose())));
-    let body = body(chat, &target.model, extras, output_cap)?;
-    Ok(target.post("/chat/completions", chat.stream, key.into_iter().collect(), body))
+    let body = object_for(chat, target, extras, output_cap)?.to_bytes();
+    post(target, "/chat/completions", chat.stream, body)
+}
+
+/// The members of the body, as the target's host takes them.
+pub(in crate::provider) fn object_for<'a>(
+    chat: &ChatRequest<'a>,
+    target: &Target,
+    extras: &Extras,
+    output_cap: &'static str,
+) -> Result<RawObject<'a>> {
+    let mut object = object(chat, &target.model, extras, target.host.map_or(output_cap, |host| host.output_cap))?;
+    if let Some(host) = target.host {
+        host::adapt(&mut object, host, chat)?;
+    }
+    Ok(object)
+}
+
+/// A POST to a path of the dialect, where the host has it and with the key as the host wants it.
+pub(super) fn post(target: &Target, path: &str, stream: bool, body: Vec<u8>) -> Result<Outbound> {
+    let key = target.api_key.as_ref();
+    if target.has(Quirk::Azure) {
+        let url = host::locate(&target.base_url, target.api_version.as_deref(), &target.model, path)?;
+        return Ok(target.post_to(url, stream, key.map(|key| ("api-key", key.expose().to_owned())).into_iter().collect(), body));
+    }
+    let key = key.map(|key| ("authorization", format!("Bearer {}", key.expose())));
+    Ok(target.post(path, stream, key.into_iter().collect(), body))
 }
 
 /// The body.
 pub(in crate::provider) fn body(chat: &ChatRequest<'_>, model: &str, extras: &Extras, output_cap: &'static str) -> Result<Vec<u8>> {
+    Ok(object(chat, model, extras, output_cap)?.to_bytes())
+}
+
+fn object<'a>(chat: &ChatRequest<'a>, model: &str, extras: &Extras, output_cap: &'static str) -> Result<RawObject<'a>> {
     let mut object = chat.object().clone();
     object.set("model", Cow::Owned(json::string(model)));
     if !extras.prepend.is_empty() || extras.system_prompt.is_some() {
@@ -32,7 +61,7 @@ pub(in crate::provider) fn body(chat: &ChatRequest<'_>, model: &str, extras: &Ex
     if let (Some(granted), None) = (extras.max_output, chat.max_output) {
         object.set(output_cap, Cow::Owned(raw(granted.to_string())?));
     }
-    Ok(object.to_bytes())
+    Ok(object)
 }
 
 /// The project's instructions, the client's, the stored messages, the client's others.

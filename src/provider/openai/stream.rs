@@ -1,11 +1,14 @@
 //! A streamed answer in OpenAI's dialect, which is also the client's: events pass through with their bytes.
 //!
-//! Always holds: each event is scanned, not parsed into a tree; the chunk that only reports usage is withheld unless wanted;
+//! Always holds: each event is scanned, not parsed into a tree, and only a host's own words are exchanged in it; the chunk that only reports usage is withheld unless wanted;
 //! an error, or data that is no JSON object, ends the answer; only `[DONE]` completes it.
+
+use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
 use super::draft::{Draft, text_bytes};
+use super::rewrite::{Rewrite, Rewritten};
 use super::usage;
 use crate::api::chat::whole;
 use crate::api::usage::TokenUsage;
@@ -13,7 +16,7 @@ use crate::error::{Code, Error, Result};
 use crate::json::{each_item, pick};
 use crate::provider::failure::{self, Scrub};
 use crate::provider::stopped::{self, Choices};
-use crate::provider::{Pushed, Translate};
+use crate::provider::{Pushed, Target, Translate};
 use crate::sse::{self, Event};
 
 const END_MARK: &[u8] = b"[DONE]";
@@ -25,6 +28,7 @@ const MAX_TEXT: u64 = 16 * 1024 * 1024;
 pub(super) struct Stream {
     wants_usage: bool,
     scrub: Scrub,
+    rewrite: Rewrite,
     usage: Option<TokenUsage>,
     draft: Draft,
     output_bytes: u64,
@@ -36,10 +40,11 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn new(wants_usage: bool, scrub: Scrub) -> Self {
+    pub(super) fn new(wants_usage: bool, target: &Target) -> Self {
         Self {
             wants_usage,
-            scrub,
+            scrub: Scrub::of(target),
+            rewrite: Rewrite::of(target),
             usage: None,
             draft: Draft::default(),
             output_bytes: 0,
@@ -93,14 +98,20 @@ impl Translate for Stream {
         if self.output_bytes > MAX_TEXT {
             return Err(Error::new(Code::UpstreamError, "The provider's answer is too large."));
         }
-        let reported = reported.and_then(usage::read);
+        let elsewhere = if reported.is_none() { self.rewrite.usage(text) } else { None };
+        let reported = reported.or(elsewhere).and_then(usage::read);
         if reported.is_some() {
             (self.usage, self.covered_bytes) = (reported, self.output_bytes);
         }
         if reported.is_some() && !any_choice && !self.wants_usage {
             return Ok(Pushed::Nothing);
         }
-        sse::encode_into(event.data, out);
+        let data = match self.rewrite.chunk(text, elsewhere.filter(|_| self.wants_usage)) {
+            Rewritten::Nothing => return Ok(Pushed::Nothing),
+            Rewritten::Same => Cow::Borrowed(event.data),
+            Rewritten::Text(text) => Cow::Owned(text.into_bytes()),
+        };
+        sse::encode_into(&data, out);
         Ok(Pushed::Frame)
     }
 

@@ -7,7 +7,7 @@ use crate::api::usage::TokenUsage;
 use crate::json::pick;
 
 /// Reads a `usage` object; `None` when it counts nothing that we know.
-pub(super) fn read(raw: &RawValue) -> Option<TokenUsage> {
+pub(in crate::provider) fn read(raw: &RawValue) -> Option<TokenUsage> {
     let names = [
         "prompt_tokens",
         "completion_tokens",
@@ -15,8 +15,11 @@ pub(super) fn read(raw: &RawValue) -> Option<TokenUsage> {
         "prompt_tokens_details",
         "completion_tokens_details",
         "prompt_cache_hit_tokens",
+        "num_cached_tokens",
+        "cached_tokens",
     ];
-    let [prompt, completion, total, prompt_details, completion_details, cache_hit] = pick(raw.get(), names).ok()?;
+    let [prompt, completion, total, prompt_details, completion_details, of_deepseek, of_mistral, of_moonshot] =
+        pick(raw.get(), names).ok()?;
     if prompt.is_none() && completion.is_none() {
         return None;
     }
@@ -26,7 +29,9 @@ pub(super) fn read(raw: &RawValue) -> Option<TokenUsage> {
         input,
         // xAI counts reasoning in the total only. What was billed is what the total says.
         output: number(total).map_or(output, |total| output.max(total.saturating_sub(input))),
-        cached_input: detail(prompt_details, "cached_tokens").or_else(|| number(cache_hit)).unwrap_or(0),
+        cached_input: detail(prompt_details, "cached_tokens")
+            .or_else(|| [of_deepseek, of_mistral, of_moonshot].into_iter().find_map(number))
+            .unwrap_or(0),
         cache_write: detail(prompt_details, "cache_write_tokens").unwrap_or(0),
         cache_write_hour: 0,
         reasoning: detail(completion_details, "reasoning_tokens").unwrap_or(0),
