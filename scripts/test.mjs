@@ -1,5 +1,5 @@
 // `npm test`: set-up, then every check there is, in order, with times and a summary; `--fast` (`npm run check`) leaves out what needs a
-// build, a gateway, a browser or Python.
+// build, a gateway, a browser or Python; `--thorough` goes on where chance decides: it takes about an hour.
 // Always holds: a failed step does not hide the next ones, but for the build, without which there is nothing more to test; the last line
 // is "N passed, N failed" (tests where a tool counts them, else steps); what was skipped is said.
 // Absent: the tests themselves, and retries.
@@ -8,13 +8,18 @@ import { join } from "node:path";
 import { build } from "./build.mjs";
 import { needChromium } from "./chromium.mjs";
 import { at, LOGS, toolEnv, WASM_TARGET } from "./project.mjs";
-import { needPython } from "./python.mjs";
+import { needInterop, needPython } from "./python.mjs";
 import { attempt, compiling, Failed, logPath } from "./run.mjs";
 import { needRustComponents, setup } from "./setup.mjs";
 import { bold, dim, duration, green, main, red, say, step, yellow } from "./terminal.mjs";
 
 const FAST = process.argv.includes("--fast");
+/** Ten minutes of fuzzing each target, and more ways to cut what is replayed. */
+const THOROUGH = process.argv.includes("--thorough") ? { BEHEST_FUZZ_SECONDS: "600", BEHEST_REPLAY_SEEDS: "10" } : {};
+/** What a test says in its log that is worth saying here: what was not tested, how much was. */
+const REMARKS = /^(?:\*\*\* |SKIPPED: |replayed |openai-python\b).*$/gm;
 const DENY = ["--", "-D", "warnings"];
+const vitest = (...projects) => ["vitest", "run", "--config", "tests/vitest.config.ts", ...projects.flatMap((project) => ["--project", project])];
 
 /** What a tool's output says about its tests. */
 const COUNTS = {
@@ -38,7 +43,8 @@ const STEPS = [
   { name: "tsc (tests)", fast: true, command: ["tsc", "--noEmit", "-p", "tests"] },
   { name: "vitest (www)", fast: true, command: ["vitest", "run", "--root", "www"], counts: COUNTS.vitest, when: () => hasTests(at("www")) },
   { name: "node --test (scripts)", command: ["node", "--test", "scripts/tests/*.test.mjs"], counts: COUNTS.node },
-  { name: "vitest (Worker, clients, Chromium)", command: ["vitest", "run", "--config", "tests/vitest.config.ts"], counts: COUNTS.vitest, prepare: clients },
+  { name: "vitest (Worker, clients, Chromium)", command: vitest("together", "alone"), counts: COUNTS.vitest, prepare: clients },
+  { name: "vitest (other people's programs)", command: vitest("interop"), counts: COUNTS.vitest, prepare: interop },
 ];
 
 await main(async () => {
@@ -58,7 +64,7 @@ await main(async () => {
 async function perform(test) {
   const began = Date.now();
   try {
-    const env = toolEnv({ NO_COLOR: "1", FORCE_COLOR: undefined, ...(await test.prepare?.()) });
+    const env = toolEnv({ NO_COLOR: "1", FORCE_COLOR: undefined, ...THOROUGH, ...(await test.prepare?.()) });
     const output = test.work ? await test.work() : await step(test.name, (progress) => command(test, env, progress));
     return result(test, true, began, output);
   } catch (error) {
@@ -77,19 +83,25 @@ async function command({ name, command: [program, ...args] }, env, progress) {
 function result({ name, counts }, ok, began, output) {
   const [passed, failed, skipped] = (typeof output === "string" && counts?.(output)) || [0, 0, 0];
   const counted = passed + failed > 0;
-  return { name, ok, ms: Date.now() - began, passed: counted ? passed : Number(ok), failed: ok ? failed : Math.max(failed, 1), skipped };
+  const remarks = typeof output === "string" ? output.match(REMARKS) ?? [] : [];
+  return { name, ok, ms: Date.now() - began, passed: counted ? passed : Number(ok), failed: ok ? failed : Math.max(failed, 1), skipped, remarks };
 }
 
 function summary(results, ms) {
   const width = Math.max(...results.map(({ name }) => name.length));
   say(`\n${bold("Summary")} ${dim(`(${duration(ms)}; logs in ${LOGS})`)}`);
-  for (const { name, ok, ms: took, passed, failed, skipped } of results) {
+  for (const { name, ok, ms: took, passed, failed, skipped, remarks } of results) {
     const counts = passed + failed > 1 ? `${passed} passed${failed ? `, ${failed} failed` : ""}` : "";
     say(`  ${ok ? green("✓") : red("✗")} ${name.padEnd(width)}  ${duration(took).padStart(12)}  ${counts}${skipped ? yellow(`  ${skipped} skipped`) : ""}`);
+    for (const remark of remarks) say(`      ${dim(remark)}`);
   }
   const [passed, failed] = sum(results.map((entry) => [entry.passed, entry.failed]));
   if (failed > 0) process.exitCode = 1;
   say(`\n${passed} passed, ${failed} failed`);
+}
+
+async function interop() {
+  await needInterop();
 }
 
 async function clients() {

@@ -14,7 +14,8 @@ export default defineConfig({
   test: {
     maxWorkers: 2,
     projects: [
-      { test: { ...shared, name: "together", include: ["**/*.test.ts"], exclude: ALONE, sequence: { groupOrder: 0 } } },
+      { test: { ...shared, name: "together", include: ["**/*.test.ts"], exclude: [...ALONE, "interop/**"], sequence: { groupOrder: 0 } } },
+      { test: { ...shared, name: "interop", include: ["interop/**/*.test.ts"], sequence: { groupOrder: 2 } } },
       { test: { ...shared, name: "alone", include: ALONE, fileParallelism: false, sequence: { groupOrder: 1 } } },
     ],
   },

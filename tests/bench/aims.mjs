@@ -5,6 +5,8 @@ export const AIMS = {
   unmeteredRatio: 2,
   gatewayRatio: 5,
   eventMicros: 100,
+  /** What a translated dialect may cost, over OpenAI's. */
+  dialectRatio: 1.5,
   unmeteredFirstByteMs: 1.5,
   gatewayFirstByteMs: 2.5,
   wasmBytes: 2_000_000,

@@ -7,6 +7,7 @@ import { mean, median, percentile } from "./numbers.mjs";
 
 const NAMES = { passthrough: "pass-through", unmetered: "gateway without objects", gateway: "gateway" };
 const KEYS = Object.keys(NAMES);
+const DIALECTS = { gateway: "OpenAI, passed through", anthropic: "Anthropic, translated", gemini: "Gemini, translated" };
 const GATEWAYS = KEYS.slice(1);
 const number = (value, digits = 0) => value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 const spread = (values, digits = 0) => `${number(median(values), digits)} [${number(percentile(values, 0.25), digits)}–${number(percentile(values, 0.75), digits)}]`;
@@ -19,6 +20,7 @@ export function markdown(results) {
   return [
     `## Speed against a pass-through Worker\n\n${results.machine}. Brackets are quartiles of the rounds.`,
     cpu(results.cpu, results.events.slopes),
+    dialects(results.cpu, results.events.slopes),
     latency(results.firstByte),
     rate(results.rate),
     admissions(results.admissions),
@@ -37,6 +39,14 @@ function cpu(requests, events) {
       NAMES[key], spread(requests[key]), base ? "1" : spread(ratios, 2), base ? "" : verdict(median(ratios), aim[key], " ×"),
       spread(events[key]), base ? "1" : spread(eventRatios, 2), base ? "" : verdict(median(events[key]), AIMS.eventMicros, " µs"),
     ];
+  }));
+}
+
+function dialects(requests, events) {
+  return table(["the gateway by dialect", "CPU µs per request", "× OpenAI", "CPU µs per streamed event", "× OpenAI", "aim"], Object.entries(DIALECTS).map(([key, name]) => {
+    const [ratios, eventRatios] = [over(requests[key], requests.gateway), over(events[key], events.gateway)];
+    const base = key === "gateway";
+    return [name, spread(requests[key]), base ? "1" : spread(ratios, 2), spread(events[key]), base ? "1" : spread(eventRatios, 2), base ? "" : verdict(median(eventRatios), AIMS.dialectRatio, " ×")];
   }));
 }
 

@@ -15,6 +15,17 @@ const MESSAGES = [
   { role: "user", content: "Which spade should I buy for heavy clay, and is it worth paying more for a stainless blade?" },
 ];
 
+/** Dialects that are translated, beside OpenAI's, which passes as it is. */
+const DIALECTS = { anthropic: "anthropic/claude-sonnet-4-5", gemini: "gemini/gemini-2.5-flash" };
+
+/** The gateway once more for each other dialect. They say the number of events, which is `seed` elsewhere, as the most tokens: Anthropic has no seed. */
+export function inDialects(gateway) {
+  return Object.entries(DIALECTS).map(([key, model]) => ({
+    ...gateway, key,
+    requests: ({ seed, ...more }, options) => gateway.requests({ model, ...more, ...(seed !== undefined && { max_tokens: seed }) }, options),
+  }));
+}
+
 /** @param upstream the fake provider's base URL */
 export async function startAll(upstream) {
   const admin = randomBytes(24).toString("hex");
@@ -54,7 +65,8 @@ async function setUp(port, admin, upstream) {
   };
   const { id } = await call("POST", "/projects", admin, { name: "bench" });
   await call("PUT", `/projects/${id}/settings`, admin, { default_model: "bench-model", limits: FAR_AWAY });
-  await call("PUT", `/projects/${id}/providers/main`, admin, { kind: "openai-compatible", api_key: PROVIDER_KEY, base_url: upstream });
+  await call("PUT", `/projects/${id}/providers/main`, admin, { kind: "openai-compatible", api_key: PROVIDER_KEY, base_url: upstream, models: ["bench-model"] });
+  for (const kind of Object.keys(DIALECTS)) await call("PUT", `/projects/${id}/providers/${kind}`, admin, { kind, api_key: PROVIDER_KEY, base_url: upstream });
   const { key } = await call("POST", `/projects/${id}/keys`, admin, { name: "bench" });
   const tokens = [];
   for (let user = 0; user < USERS; user += 1) tokens.push((await call("POST", "/auth/mint", key, { user_id: `user-${user}`, ttl: 3600 })).access_token);

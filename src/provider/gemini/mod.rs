@@ -15,6 +15,7 @@ mod head;
 mod logprobs;
 mod media;
 mod model;
+mod object;
 mod reply;
 mod request;
 mod schema;

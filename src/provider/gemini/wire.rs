@@ -8,6 +8,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::object::{object, objects};
+
 /// What is sent.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -197,9 +199,9 @@ pub(super) struct ThinkingConfig {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Response<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "objects")]
     pub(super) candidates: Option<Vec<Candidate<'a>>>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "object")]
     pub(super) prompt_feedback: Option<PromptFeedback<'a>>,
     #[serde(borrow)]
     pub(super) usage_metadata: Option<&'a RawValue>,
@@ -223,7 +225,7 @@ impl<'a> Response<'a> {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Candidate<'a> {
     pub(super) index: Option<usize>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "object")]
     pub(super) content: Option<Said<'a>>,
     /// A string; with another encoding of the answer a number.
     #[serde(borrow)]
@@ -243,7 +245,7 @@ pub(super) struct Candidate<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Said<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "objects")]
     pub(super) parts: Option<Vec<SaidPart<'a>>>,
 }
 
@@ -257,9 +259,9 @@ pub(super) struct SaidPart<'a> {
     pub(super) thought: Option<bool>,
     #[serde(borrow)]
     pub(super) thought_signature: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "object")]
     pub(super) function_call: Option<SaidCall<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "object")]
     pub(super) inline_data: Option<SaidData<'a>>,
 }
 
