@@ -149,13 +149,14 @@ fn of_another_day_no_budget_is_told() {
 
 /// How many requests of 100 tokens are admitted, and what the refusal says was used.
 fn until_refused(project: &mut Project, object: &mut Object, user: &str, from: u64) -> (usize, u64) {
-    for n in 0.. {
-        if let Err(refused) = project.begin(object, user, &format!("{user}-{from}-{n}"), NOW + from) {
-            let Refusal::Quota { used, .. } = refused.refusal else { panic!("{refused:?}") };
-            return (n, used);
+    let mut admitted = 0;
+    loop {
+        match project.begin(object, user, &format!("{user}-{from}-{admitted}"), NOW + from) {
+            Ok(_) => admitted += 1,
+            Err(Refused { refusal: Refusal::Quota { used, .. }, .. }) => return (admitted, used),
+            Err(refused) => panic!("{refused:?}"),
         }
     }
-    unreachable!()
 }
 
 fn tokens_only(tokens_per_day: u64) -> Limits {
