@@ -4,7 +4,7 @@
 //! deadline, and is let go when the client is gone. Absent on purpose: what the question and its answer mean (`crate::question`).
 
 use web_sys::AbortController;
-use worker::Context;
+use worker::{Context, Env};
 
 use crate::api::embeddings::EmbeddingsRequest;
 use crate::api::moderations::ModerationsRequest;
@@ -18,7 +18,7 @@ use crate::edge::inbound::{Inbound, MAX_BODY};
 use crate::edge::pump::WHOLE_MS;
 use crate::edge::settle::{Ended, Settling};
 use crate::edge::source::Source;
-use crate::edge::{access_token, clock};
+use crate::edge::{access_token, clock, workers_ai};
 use crate::error::{Error, Result};
 use crate::meter::Seen;
 use crate::provider::{Call, Document, Target};
@@ -76,7 +76,7 @@ impl Asked<'_> {
         let Some(ticket) = admission.begin_question(question, &target, &resolved, facts).await? else { return Ok(None) };
         let routing = &caller.project.snapshot.settings.routing;
         let patience_ms = routing.timeout_ms(resolved.provider, &resolved.model).unwrap_or(WHOLE_MS);
-        let asking = Asking { question, target: &target, allow_private: deployment.allow_private, patience_ms, abort };
+        let asking = Asking { question, target: &target, env: &inbound.env, allow_private: deployment.allow_private, patience_ms, abort };
         asking.answer(Gone::of(&inbound.request), Settling::open(context, ticket)).await.map(Some)
     }
 }
@@ -85,6 +85,7 @@ impl Asked<'_> {
 struct Asking<'a> {
     question: &'a dyn Question,
     target: &'a Target,
+    env: &'a Env,
     allow_private: bool,
     patience_ms: u64,
     abort: AbortController,
@@ -96,13 +97,16 @@ impl Asking<'_> {
         match gone.in_time(self.patience_ms, read).await {
             Ok(Document { body, usage }) => {
                 let (seen, first_ms) = (Seen::whole(0, usage), Some(clock::now_ms()));
-                settling.settle(Ended { ending: Ending::Completed, seen, message: None, private: Vec::new(), first_ms, error: None }).await?;
+                settling
+                    .settle(Ended { ending: Ending::Completed, seen, message: None, private: Vec::new(), first_ms, error: None })
+                    .await?;
                 Ok(Answer::json_text(200, body))
             }
             Err(error) => {
                 self.abort.abort();
                 let ending = if gone.is_raised() { Ending::Cancelled } else { Ending::Failed };
-                let ended = Ended { ending, seen: Seen::default(), message: None, private: Vec::new(), first_ms: None, error: Some(error.clone()) };
+                let ended =
+                    Ended { ending, seen: Seen::default(), message: None, private: Vec::new(), first_ms: None, error: Some(error.clone()) };
                 // The client learns of the provider's failure, not of ours in its wake; the log has both.
                 let _ = settling.settle(ended).await;
                 Err(error)
@@ -113,20 +117,17 @@ impl Asking<'_> {
     /// The body of an answer with status 200.
     async fn body(&self) -> Result<Vec<u8>> {
         let dialect = self.target.kind.dialect();
-        let mut source = match self.question.ask(self.target)? {
-            Call::Demo(script) if script.status == 200 => Source::demo(script),
+        let received = match self.question.ask(self.target)? {
+            Call::Demo(script) if script.status == 200 => return Source::demo(script).read_to_end(MAX_ANSWER).await.map_err(unread),
             Call::Demo(script) => return Err(dialect.failure(script.status, script.retry_after_ms, &script.body(), self.target)),
-            Call::WorkersAi(run) => workers_ai::run(self.env, &run).await?.into_source(),
-            Call::Http(outbound) => {
-                let received = access_token::send(self.target, &outbound, self.allow_private, &self.abort).await?;
-                let (status, retry_after_ms) = (received.status(), received.retry_after_ms());
-                if status != 200 {
-                    let words = received.words(self.patience_ms).await;
-                    return Err(dialect.failure(status, retry_after_ms, &words, self.target));
-                }
-                received.into_source()
-            }
+            Call::WorkersAi(run) => workers_ai::run(self.env, &run).await?,
+            Call::Http(outbound) => access_token::send(self.target, &outbound, self.allow_private, &self.abort).await?,
         };
-        source.read_to_end(MAX_ANSWER).await.map_err(unread)
+        let (status, retry_after_ms) = (received.status(), received.retry_after_ms());
+        if status != 200 {
+            let words = received.words(self.patience_ms).await;
+            return Err(dialect.failure(status, retry_after_ms, &words, self.target));
+        }
+        received.into_source().read_to_end(MAX_ANSWER).await.map_err(unread)
     }
 }

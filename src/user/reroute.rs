@@ -77,7 +77,7 @@ impl User {
             Some((Reply::Refused { refusal, .. }, _)) => refusal.clone(),
             _ => refusal,
         };
-        Ok(Outcome::Refused(Refused { refusal, rate: self.snapshot(&reroute.limits, now) }))
+        Ok(Outcome::Refused(Refused { refusal, rate: self.snapshot(&reroute.limits, self.room(now), now) }))
     }
 
     /// What it would hold there, or which budget is in the way.

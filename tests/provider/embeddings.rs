@@ -48,7 +48,7 @@ fn check(folder: &Path) {
             fs::read(folder.join("upstream.json")).ok()
         }
         Ok(Call::Demo(script)) => Some(script.body()),
-        Err(_) => None,
+        Ok(Call::WorkersAi(_)) | Err(_) => None,
     };
     let Some(upstream) = upstream else { return };
     let played = matches!(sent, Ok(Call::Demo(_)));
@@ -90,7 +90,7 @@ fn bits(vector: &Value) -> Option<Vec<u32>> {
 fn http(call: Call) -> Outbound {
     match call {
         Call::Http(outbound) => outbound,
-        Call::Demo(_) => panic!("no HTTP request"),
+        Call::Demo(_) | Call::WorkersAi(_) => panic!("no HTTP request"),
     }
 }
 

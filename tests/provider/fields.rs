@@ -60,7 +60,7 @@ fn send(kind: Kind, body: &Value) -> Result<Outbound, behest::error::Error> {
     let text = body.to_string();
     match target.kind.dialect().request(&ChatRequest::parse(text.as_bytes())?, &target, &Extras::default())? {
         Call::Http(outbound) => Ok(outbound),
-        Call::Demo(_) => panic!("no HTTP request"),
+        Call::Demo(_) | Call::WorkersAi(_) => panic!("no HTTP request"),
     }
 }
 

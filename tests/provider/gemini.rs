@@ -147,7 +147,6 @@ fn nonsense_is_an_error_and_never_a_panic() {
 /// References that would be written out into more than memory holds, or deeper than the stack, stay bounded.
 #[test]
 fn schemas_stay_bounded() {
-    let target = gemini(&json!({}));
     let twice = |next: usize| json!({"type": "object", "properties": {"a": {"$ref": format!("#/$defs/d{next}")}, "b": {"$ref": format!("#/$defs/d{next}")}}});
     let definitions = |count: usize, definition: &dyn Fn(usize) -> Value| -> serde_json::Map<String, Value> {
         (0..count).map(|n| (format!("d{n}"), definition(n))).collect()

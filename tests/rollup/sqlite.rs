@@ -9,6 +9,7 @@ use behest::rollup::schema::{self, SCHEMA};
 use behest::rollup::store::{Applied, DetailRow, Scan, TotalRow};
 use behest::rollup::usage::{By, GroupKey, UsageQuery};
 use behest::rollup::{Store, Write};
+use behest::user::schema::Bind;
 use serde_json::{Value, json};
 
 use crate::memory::Memory;

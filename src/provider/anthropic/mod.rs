@@ -21,7 +21,7 @@ mod usage;
 mod wire;
 
 use super::failure::{self, Scrub};
-use super::{Call, Dialect, Extras, Reply, Target, Translate, member};
+use super::{Call, Dialect, Extras, Reply, Target, Translate};
 use crate::api::chat::ChatRequest;
 use crate::api::usage::TokenUsage;
 use crate::error::{Error, Result};

@@ -97,7 +97,7 @@ impl<'a> Turns<'a> {
         }
         for (call, signature) in said.calls.iter().zip(of_calls) {
             self.calls.push((call.id.clone(), call.name.clone()));
-            let id = signatures.with_ids().then(|| call.id.clone());
+            let id = signatures.with_ids.then(|| call.id.clone());
             let function_call = FunctionCall { id, name: call.name.clone(), args: call.object() };
             parts.push(Part { function_call: Some(function_call), thought_signature: signature, ..Part::default() });
         }
@@ -107,7 +107,7 @@ impl<'a> Turns<'a> {
 
     /// The results that follow each other.
     fn tools(&mut self, mut results: Vec<&Said<'a>>, signatures: &Signatures<'_>) -> Result<()> {
-        if !signatures.with_ids() {
+        if !signatures.with_ids {
             results.sort_by_key(|said| self.called(said.answers.as_deref().unwrap_or_default()));
         }
         results.into_iter().try_for_each(|said| self.tool(said, signatures))
@@ -131,7 +131,7 @@ impl<'a> Turns<'a> {
         let media: Vec<Part<'a>> = said.parts.iter().filter(|part| !is_text(part)).map(media::part).collect::<Result<_>>()?;
         // Models before the third generation take media only beside the result.
         let (within, beside) = if signatures.generation == Generation::Level { (media, Vec::new()) } else { (Vec::new(), media) };
-        let response = FunctionResponse { id: signatures.with_ids().then_some(id), name, response: result(&text), parts: within };
+        let response = FunctionResponse { id: signatures.with_ids.then_some(id), name, response: result(&text), parts: within };
         let mut parts = vec![Part { function_response: Some(response), ..Part::default() }];
         parts.extend(beside);
         self.push(Speaker::Tool, parts);

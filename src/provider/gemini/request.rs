@@ -11,7 +11,7 @@ use super::{config, extra, tools};
 use crate::api::chat::ChatRequest;
 use crate::error::{Error, Result};
 use crate::provider::private::Kept;
-use crate::provider::{Extras, Target, conversation, field};
+use crate::provider::{Extras, Kind, Target, conversation, field};
 
 /// The body.
 ///
@@ -21,7 +21,7 @@ pub(in crate::provider) fn body(chat: &ChatRequest<'_>, target: &Target, extras:
     field::check(chat, "Gemini", |field| field.gemini)?;
     let generation = Generation::of(&target.model);
     let google = extra::read(chat)?;
-    let signatures = Signatures { kept: Kept::of(&extras.private, target), generation };
+    let signatures = Signatures { kept: Kept::of(&extras.private, target), generation, with_ids: target.kind != Kind::Vertex };
     let mut turns = Turns::read(&conversation::read(chat, extras)?, &signatures)?;
     let (tools, tool_config) = tools::read(chat, generation)?;
     let request = Request {

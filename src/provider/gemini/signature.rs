@@ -25,14 +25,11 @@ pub(super) const EXTENSION: &str = "extra_content";
 pub(super) struct Signatures<'p> {
     pub(super) kept: Kept<'p>,
     pub(super) generation: Generation,
+    /// Whether calls and results have ids. `v1` of Vertex knows none and refuses them by name.
+    pub(super) with_ids: bool,
 }
 
 impl Signatures<'_> {
-    /// Whether calls and results have ids. `v1` of Vertex knows none and refuses them by name.
-    pub(super) fn with_ids(&self) -> bool {
-        self.kind != Kind::Vertex
-    }
-
     /// The signatures of a message: of its text, and of each of its calls.
     pub(super) fn of<'a>(&self, said: &Said<'a>) -> (Option<Cow<'a, str>>, Vec<Option<Cow<'a, str>>>) {
         let mut of_text = said.member(EXTENSION).and_then(google);

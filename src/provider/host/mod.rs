@@ -112,7 +112,7 @@ impl Host {
         let preset = match kind {
             Kind::OpenAi | Kind::OpenAiCompatible => preset,
             Kind::WorkersAi => Some(kind.name()),
-            Kind::Anthropic | Kind::Gemini | Kind::Demo => return None,
+            Kind::Anthropic | Kind::Gemini | Kind::Vertex | Kind::Demo => return None,
         };
         if let Some(preset) = preset {
             return HOSTS.iter().find(|host| host.name == preset);

@@ -15,6 +15,7 @@ use super::failure::{self, Scrub};
 use super::openai::OpenAi;
 use super::{Call, Dialect, Extras, Reply, Target, Translate};
 use crate::api::chat::ChatRequest;
+use crate::api::usage::TokenUsage;
 use crate::error::{Code, Error, Result};
 use crate::json::{each_item, pick};
 
@@ -43,6 +44,10 @@ impl Dialect for WorkersAi {
             Some(reply) => Ok(reply),
             None => OPENAI.response(failed(body).map_or(body, |error| error.get().as_bytes()), chat, target, extras),
         }
+    }
+
+    fn billed(&self, body: &[u8]) -> Option<TokenUsage> {
+        OPENAI.billed(body)
     }
 
     fn failure(&self, status: u16, retry_after_ms: Option<u64>, body: &[u8], target: &Target) -> Error {
