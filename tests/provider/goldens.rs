@@ -80,7 +80,7 @@ pub fn extras(setup: &Value) -> Extras {
         system_prompt: setup["system_prompt"].as_str().map(str::to_owned),
         max_output: setup["max_output"].as_u64(),
         now_s: 0,
-        private: serde_json::from_value(setup["private"].clone()).unwrap_or_default(),
+        private: setup.get("private").map(|private| serde_json::from_value(private.clone()).unwrap()).unwrap_or_default(),
     }
 }
 
