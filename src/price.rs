@@ -125,7 +125,7 @@ impl Tariff {
 
     fn prices(&self) -> Prices {
         let [input, cached_input, cache_write, output, audio_input, audio_output, cache_write_hour] = self.numbers().map(Some);
-        Prices { input, cached_input, cache_write, output, audio_input, audio_output, cache_write_hour }
+        Prices { input, cached_input, cache_write, cache_write_hour, output, audio_input, audio_output }
     }
 
     const fn without_hours(self) -> Self {

@@ -94,16 +94,16 @@ mod tests {
     #[test]
     fn any_history_picks_an_untried_key_that_exists() {
         for seed in 0..500 {
-            let (mut rng, mut ring, mut now) = (fastrand::Rng::with_seed(seed), Ring::default(), 0);
+            let (mut chance, mut ring, mut now) = (fastrand::Rng::with_seed(seed), Ring::default(), 0);
             for _ in 0..100 {
-                now += rng.u64(..60_000);
-                let count = rng.usize(1..5);
-                let tried: Vec<usize> = (0..rng.usize(..3)).collect();
+                now += chance.u64(..60_000);
+                let count = chance.usize(1..5);
+                let tried: Vec<usize> = (0..chance.usize(..3)).collect();
                 let picked = ring.pick(count, &tried, now);
                 assert!(picked.is_none_or(|key| key < count && !tried.contains(&key)), "seed {seed}");
                 assert!(picked.is_some() || !tried.is_empty(), "seed {seed}");
                 assert!(picked.is_some() >= ring.has_other(count, &tried, now), "seed {seed}");
-                ring.failed(rng.usize(..count), status(*rng.choice(&[401, 429, 500]).unwrap(), None), now);
+                ring.failed(chance.usize(..count), status(*chance.choice(&[401, 429, 500]).unwrap(), None), now);
             }
         }
     }

@@ -104,7 +104,7 @@ mod tests {
         Ok(((0..plan.len()).filter_map(name).collect(), plan.named))
     }
 
-    fn check(settings: &Value, more: Value, health: &Health, expected: &[&str], named: bool) {
+    fn check(settings: &Value, more: &Value, health: &Health, expected: &[&str], named: bool) {
         let mut body = json!({"messages": [{"role": "user", "content": "x"}]});
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let expected: Vec<String> = expected.iter().map(|name| (*name).to_owned()).collect();
@@ -121,17 +121,17 @@ mod tests {
             },
         });
         let well = Health::default();
-        check(&settings, json!({}), &well, &["openai/gpt-4o-mini", "claude/claude-haiku-4-5", "gemini/gemini-2.5-flash"], true);
+        check(&settings, &json!({}), &well, &["openai/gpt-4o-mini", "claude/claude-haiku-4-5", "gemini/gemini-2.5-flash"], true);
         check(
             &settings,
-            json!({"model": "auto"}),
+            &json!({"model": "auto"}),
             &well,
             &["openai/gpt-4o-mini", "claude/claude-haiku-4-5", "gemini/gemini-2.5-flash"],
             true,
         );
-        check(&settings, json!({"model": "gpt-4o"}), &well, &["openai/gpt-4o", "openai/gpt-4o-mini"], true);
-        check(&settings, json!({"model": "gpt-4o-mini"}), &well, &["openai/gpt-4o-mini", "claude/claude-opus-4-5"], true);
-        check(&json!({}), json!({"model": "gpt-4o"}), &well, &["openai/gpt-4o"], true);
+        check(&settings, &json!({"model": "gpt-4o"}), &well, &["openai/gpt-4o", "openai/gpt-4o-mini"], true);
+        check(&settings, &json!({"model": "gpt-4o-mini"}), &well, &["openai/gpt-4o-mini", "claude/claude-opus-4-5"], true);
+        check(&json!({}), &json!({"model": "gpt-4o"}), &well, &["openai/gpt-4o"], true);
     }
 
     #[test]
@@ -141,12 +141,12 @@ mod tests {
         (0..5).for_each(|_| health.failed("proj_1/openai@0/gpt-4o", false, 0));
         check(
             &settings,
-            json!({"model": "gpt-4o"}),
+            &json!({"model": "gpt-4o"}),
             &health,
             &["claude/claude-haiku-4-5", "gemini/gemini-2.5-flash", "openai/gpt-4o"],
             false,
         );
-        check(&json!({}), json!({"model": "gpt-4o"}), &health, &["openai/gpt-4o"], true);
+        check(&json!({}), &json!({"model": "gpt-4o"}), &health, &["openai/gpt-4o"], true);
     }
 
     #[test]
@@ -156,29 +156,29 @@ mod tests {
             json!({"model": "auto", "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}]});
         let well = Health::default();
         let cheapest = auto(json!({"policy": "cheapest", "models": ["gpt-4o", "gpt-3.5-turbo", "gpt-4o-mini"]}));
-        check(&cheapest, json!({}), &well, &["openai/gpt-4o-mini", "openai/gpt-3.5-turbo", "openai/gpt-4o"], false);
-        check(&cheapest, image.clone(), &well, &["openai/gpt-4o-mini", "openai/gpt-4o"], false);
-        check(&cheapest, json!({"model": "gpt-4o"}), &well, &["openai/gpt-4o"], true);
+        check(&cheapest, &json!({}), &well, &["openai/gpt-4o-mini", "openai/gpt-3.5-turbo", "openai/gpt-4o"], false);
+        check(&cheapest, &image, &well, &["openai/gpt-4o-mini", "openai/gpt-4o"], false);
+        check(&cheapest, &json!({"model": "gpt-4o"}), &well, &["openai/gpt-4o"], true);
         let quality = auto(json!({"policy": "quality", "models": ["claude-opus-4-5", "gpt-3.5-turbo", "gpt-4o"]}));
-        check(&quality, json!({"model": ""}), &well, &["claude/claude-opus-4-5", "openai/gpt-3.5-turbo", "openai/gpt-4o"], false);
-        check(&quality, image.clone(), &well, &["claude/claude-opus-4-5", "openai/gpt-4o"], false);
+        check(&quality, &json!({"model": ""}), &well, &["claude/claude-opus-4-5", "openai/gpt-3.5-turbo", "openai/gpt-4o"], false);
+        check(&quality, &image, &well, &["claude/claude-opus-4-5", "openai/gpt-4o"], false);
         let mut measured = Health::default();
         for (model, ms) in [("claude@0/claude-opus-4-5", 900), ("openai@0/gpt-3.5-turbo", 200), ("openai@0/gpt-4o", 400)] {
             measured.succeeded(&format!("proj_1/{model}"), Some(ms), 0);
         }
         let fastest = auto(json!({"policy": "fastest", "models": ["claude-opus-4-5", "gpt-4o", "gpt-3.5-turbo", "gpt-4o-mini"]}));
         let order = ["openai/gpt-4o-mini", "openai/gpt-3.5-turbo", "openai/gpt-4o", "claude/claude-opus-4-5"];
-        check(&fastest, json!({}), &measured, &order, false);
+        check(&fastest, &json!({}), &measured, &order, false);
         // A default of the project's own comes before its policy, unless `auto` is asked for by name.
         let both = json!({"default_model": "gpt-4o", "routing": {"auto": {"policy": "quality", "models": ["gpt-3.5-turbo"]}}});
-        check(&both, json!({}), &well, &["openai/gpt-4o"], true);
-        check(&both, json!({"model": "auto"}), &well, &["openai/gpt-3.5-turbo"], false);
+        check(&both, &json!({}), &well, &["openai/gpt-4o"], true);
+        check(&both, &json!({"model": "auto"}), &well, &["openai/gpt-3.5-turbo"], false);
     }
 
     #[test]
     fn without_a_list_the_providers_models_are_candidates() {
         let settings = json!({"allowed_models": ["gpt-*"], "routing": {"auto": {"policy": "cheapest"}}});
-        check(&settings, json!({}), &Health::default(), &["openai/gpt-4o-mini", "openai/gpt-3.5-turbo", "openai/gpt-4o"], false);
+        check(&settings, &json!({}), &Health::default(), &["openai/gpt-4o-mini", "openai/gpt-3.5-turbo", "openai/gpt-4o"], false);
         let none = snapshot(&json!({"allowed_models": ["x"], "routing": {"auto": {"policy": "cheapest"}}}));
         assert_eq!(names(&none, &json!({"messages": [{"role": "user"}]}), &Health::default()), Err(400));
     }

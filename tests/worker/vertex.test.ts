@@ -89,7 +89,7 @@ async function google(given: Google = {}) {
     client_email: `gateway-${randomUUID()}@my-project-1.iam.gserviceaccount.com`, token_uri: `${upstream.origin}/token`,
   };
   const provider = { kind: "vertex", service_account: account, location: "us-east5", base_url: upstream.url, ...given.provider };
-  const project = await Project.create({ settings: { default_model: GEMINI, ...given.settings }, providers: { cloud: provider } });
+  const project = await Project.create({ settings: { default_model: GEMINI, routing: { retries: 0 }, ...given.settings }, providers: { cloud: provider } });
   const client = new OpenAI({ apiKey: await project.token(), baseURL: `${project.base}/v1`, maxRetries: 0, timeout: 20_000 });
   const asked = (path: (path: string) => boolean) => upstream.journal.filter((exchange) => path(exchange.path));
   return {
@@ -227,7 +227,7 @@ describe("a token server", () => {
   });
 
   it("is let go by a request whose own time is over, and the next one need not wait for it", async () => {
-    const { ask, failure, tokens } = await google({ token: (nth) => (nth === 1 ? { steps: [{ hang: true }] } : undefined), settings: { routing: { timeout_ms: 1_000 } } });
+    const { ask, failure, tokens } = await google({ token: (nth) => (nth === 1 ? { steps: [{ hang: true }] } : undefined), settings: { routing: { timeout_ms: 1_000, retries: 0 } } });
     expect(await failure()).toMatchObject({ status: 504, message: "504 The provider did not answer within 1000 ms." });
     expect(await ask()).toBe("Hi.");
     expect(tokens()).toHaveLength(2);

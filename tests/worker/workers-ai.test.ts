@@ -67,7 +67,9 @@ describe("a model by the binding", () => {
   });
 
   it("is let go when the client leaves", async () => {
-    upstream.answer({ headers: { "content-type": "text/event-stream" }, steps: [{ send: event({ response: "One " }) }, { hang: true }] });
+    // What crosses the binding is noticed at the next write, so the model goes on talking.
+    const talk = Array.from({ length: 80 }, () => [{ send: event({ response: "one " }) }, { wait: 50 }]).flat();
+    upstream.answer({ headers: { "content-type": "text/event-stream" }, steps: [...talk, { hang: true }] });
     for await (const part of await client.chat.completions.create({ ...hello, stream: true })) if (part.choices[0].delta.content) break;
     await eventually("the binding's answer is let go", () => upstream.last.hungUpAt !== undefined);
   });

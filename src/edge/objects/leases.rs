@@ -49,7 +49,7 @@ impl Leases {
     /// Tells every user that holds a slice by an older configuration, and takes the slice back. True: all have been told.
     pub async fn tell(&self, env: &Env, snapshot: &Snapshot) -> Result<bool> {
         loop {
-            let recalls = self.with(snapshot, |pool, store, terms, now| pool.outdated(store, terms, now))?;
+            let recalls = self.with(snapshot, Pool::outdated)?;
             if recalls.is_empty() {
                 return self.with(snapshot, |pool, _, terms, now| Ok(!pool.has_outdated(terms.version, now)));
             }
