@@ -49,7 +49,7 @@ describe.each(DIALECTS)("$kind", ({ kind, model, base, whole, streamed, key, bli
   const seen = tools.map(({ type, function: { parameters, ...rest } }) => ({ type, function: blindToSchemas ? rest : { ...rest, parameters } }));
   let client: OpenAI;
   beforeAll(async () => {
-    const project = await Project.create({ providers: { mock: { kind, api_key: "mock-key-0123456789", base_url: mock.url + base } } });
+    const project = await Project.create({ settings: { routing: { retries: 0 } }, providers: { mock: { kind, api_key: "mock-key-0123456789", base_url: mock.url + base } } });
     client = new OpenAI({ apiKey: await project.token(), baseURL: `${project.base}/v1`, maxRetries: 0, timeout: 20_000 });
   });
 
