@@ -77,18 +77,18 @@ fn models(config: &ProviderConfig, today: u64) -> Vec<String> {
         Some(listed) => listed.clone(),
         None if config.kind == Kind::Demo => vec![demo::MODEL.to_owned()],
         None => {
-            let current = |model: &catalog::Model| model.retired.is_none_or(|day| day > today) && serves(config.kind, model.mode);
+            let current = |model: &catalog::Model| model.retired.is_none_or(|day| day > today) && serves(config.kind, model);
             catalog::all(config.kind.name()).filter(current).map(|model| model.id.to_owned()).collect()
         }
     }
 }
 
 /// Whether a dialect has a route for such a model.
-fn serves(kind: Kind, mode: Mode) -> bool {
-    match mode {
+fn serves(kind: Kind, model: &catalog::Model) -> bool {
+    match model.mode {
         Mode::Chat => true,
         Mode::Responses => false,
-        Mode::Embedding => kind.dialect().embeddings().is_some(),
+        Mode::Embedding => kind.dialect().embeddings().is_some_and(|embeddings| embeddings.has(model.id)),
         Mode::Moderation => kind.dialect().moderations().is_some(),
     }
 }
@@ -147,6 +147,13 @@ mod tests {
             assert_eq!(one(&snapshot, &offer.name), Ok(offer.clone()));
             assert!(offer.known.unwrap().mode != Mode::Responses, "{}", offer.name);
         }
+    }
+
+    #[test]
+    fn vertex_offers_the_embeddings_that_it_is_asked_for() {
+        let names = names(&json!({}), &json!({"v": {"kind": "vertex", "created_at": 0}}));
+        let has = |name: &str| names.iter().any(|known| known == name);
+        assert_eq!(["text-embedding-005", "gemini-embedding-2", "multimodalembedding"].map(has), [true, true, false]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::{Call, Target};
-use crate::api::embeddings::EmbeddingsRequest;
+use crate::api::embeddings::{EmbeddingsRequest, Input};
 use crate::api::moderations::ModerationsRequest;
 use crate::api::usage::TokenUsage;
 use crate::api::vector::{self, Encoding, NotAVector};
@@ -29,6 +29,11 @@ pub trait Embeddings: Sync {
 
     /// Reads an answer that came with status 200. Fails with `upstream_error` when it is not one.
     fn read(&self, body: Vec<u8>, asked: &EmbeddingsRequest<'_>, target: &Target) -> Result<Document>;
+
+    /// Whether a model that makes embeddings is one that is asked here: a provider may have some behind another door.
+    fn has(&self, _model: &str) -> bool {
+        true
+    }
 }
 
 /// Whether a text is harmful.
@@ -38,6 +43,35 @@ pub trait Moderations: Sync {
 
     /// Reads an answer that came with status 200. Fails with `upstream_error` when it is not one.
     fn read(&self, body: Vec<u8>, target: &Target) -> Result<Document>;
+}
+
+/// What a provider takes that knows neither OpenAI's fields nor token ids.
+pub(super) struct Takes<'w> {
+    /// Its name or the model's, for the client.
+    pub(super) who: &'w str,
+    /// The fields that are said in its words, and those that are left out.
+    pub(super) fields: &'w [&'w str],
+    /// The most texts of one request.
+    pub(super) most: usize,
+}
+
+impl Takes<'_> {
+    /// The texts of a request, or a 400 that names what is not taken.
+    pub(super) fn texts<'r, 'a>(&self, asked: &'r EmbeddingsRequest<'a>) -> Result<&'r [&'a RawValue]> {
+        let Self { who, fields, most } = self;
+        for (name, value) in asked.object().iter() {
+            if !fields.contains(&name) && value.get() != "null" {
+                return Err(Error::invalid(name, format!("{who} has no `{name}` for embeddings.")));
+            }
+        }
+        let Input::Texts(texts) = &asked.input else {
+            return Err(Error::invalid("input", format!("{who} takes text, not token ids.")));
+        };
+        if texts.len() > *most {
+            return Err(Error::invalid("input", format!("input has {} entries; {who} takes at most {most}.", texts.len())));
+        }
+        Ok(texts)
+    }
 }
 
 /// An answer in OpenAI's form that is written here, vector by vector.
@@ -70,9 +104,13 @@ impl VectorList {
         self.count += 1;
     }
 
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        self.count
+    /// The whole answer; without a count of the provider's, `usage` says what was estimated. Fails unless each input has its vector.
+    pub(super) fn answer(self, asked: &EmbeddingsRequest<'_>, model: &str, usage: Option<TokenUsage>) -> Result<Document> {
+        if self.count != asked.input.items().len() {
+            return Err(Error::new(Code::UpstreamError, format!("The provider answered with {} embeddings.", self.count)));
+        }
+        let tokens = usage.map_or_else(|| asked.tokens_estimate(), |usage| usage.input);
+        Ok(Document { body: self.finish(model, tokens), usage })
     }
 
     /// The document; `tokens` is what `usage` says.

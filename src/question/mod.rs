@@ -64,7 +64,8 @@ mod tests {
     fn all() -> Value {
         json!({"claude": {"kind": "anthropic", "created_at": 0}, "demo": {"kind": "demo", "created_at": 0},
             "g": {"kind": "gemini", "created_at": 0}, "o": {"kind": "openai", "created_at": 0},
-            "host": {"kind": "openai-compatible", "models": ["m"], "created_at": 0}})
+            "host": {"kind": "openai-compatible", "models": ["m"], "created_at": 0},
+            "v": {"kind": "vertex", "created_at": 0}, "w": {"kind": "workers-ai", "created_at": 0}})
     }
 
     fn check(question: &dyn Question, snapshot: &Snapshot, expected: Result<&str, (u16, &str)>) {
@@ -82,6 +83,8 @@ mod tests {
             ("text-embedding-3-small", &chats, Ok("o/text-embedding-3-small")),
             ("vec", &chats, Ok("g/gemini-embedding-001")),
             ("m", &chats, Ok("host/m")),
+            ("v/text-embedding-005", &chats, Ok("v/text-embedding-005")),
+            ("@cf/baai/bge-m3", &chats, Ok("w/@cf/baai/bge-m3")),
             ("demo/x", &chats, Ok("demo/x")),
             ("claude/claude-haiku-4-5", &chats, Err((400, "validation_error"))),
             ("default", &chats, Err((400, "validation_error"))),

@@ -1,6 +1,6 @@
 //! Embeddings and moderations. Golden cases: `fixtures/embeddings/<case>/`, one folder each.
 //!
-//! `request.json` what the client sent; `setup.json` the kind and the model; `outbound.json` the body that goes to the provider,
+//! `request.json` what the client sent; `setup.json` the kind, the model and the base URL; `outbound.json` the body that goes to the provider,
 //! or `refused.json` what the client is told instead; `upstream.json` the provider's answer; `reply.json` what the client gets,
 //! absent when that is the answer byte for byte; `usage.json` the tokens. `BLESS=1 cargo test` writes what came out.
 
@@ -18,7 +18,7 @@ use behest::provider::{Call, Document, Kind, Outbound, Target};
 use serde_json::{Value, json};
 
 use crate::goldens::{expect, setup};
-use crate::play::target;
+use crate::play::{target, vertex};
 
 const ROOT: &str = "../shared/fixtures";
 
@@ -26,7 +26,7 @@ const ROOT: &str = "../shared/fixtures";
 fn cases() {
     let mut folders: Vec<_> = fs::read_dir("tests/fixtures/embeddings").unwrap().map(|entry| entry.unwrap().path()).collect();
     folders.sort();
-    assert!(folders.len() >= 25, "only {} cases found", folders.len());
+    assert!(folders.len() >= 50, "only {} cases found", folders.len());
     for folder in folders {
         check(&folder);
     }
@@ -36,6 +36,7 @@ fn check(folder: &Path) {
     let setup = setup(folder);
     let mut target = target(Kind::parse(setup["kind"].as_str().unwrap()).unwrap());
     target.model = setup["model"].as_str().unwrap_or("served-model").into();
+    target.base_url = setup["base_url"].as_str().unwrap_or(&target.base_url).into();
     let body = fs::read(folder.join("request.json")).unwrap();
     let asked = EmbeddingsRequest::parse(&body).unwrap();
     let dialect = target.kind.dialect().embeddings().unwrap();
@@ -47,8 +48,13 @@ fn check(folder: &Path) {
             expect(&folder.join("outbound.json"), Some(&outbound.body));
             fs::read(folder.join("upstream.json")).ok()
         }
+        Ok(Call::WorkersAi(run)) => {
+            assert_eq!(run.model, target.model, "{}", folder.display());
+            expect(&folder.join("outbound.json"), Some(&run.inputs));
+            fs::read(folder.join("upstream.json")).ok()
+        }
         Ok(Call::Demo(script)) => Some(script.body()),
-        Ok(Call::WorkersAi(_)) | Err(_) => None,
+        Err(_) => None,
     };
     let Some(upstream) = upstream else { return };
     let played = matches!(sent, Ok(Call::Demo(_)));
@@ -110,6 +116,33 @@ fn urls_and_headers() {
         assert_eq!((sent.url.as_str(), header(&sent, name)), (url, vec![value]));
         assert_eq!((header(&sent, "x-secret"), header(&sent, "accept")), (vec!["hdr-secret-42"], vec!["application/json"]));
     }
+    for (model, path) in [
+        ("text-embedding-005", "text-embedding-005:predict"),
+        ("google/gemini-embedding-001", "gemini-embedding-001:predict"),
+        ("gemini-embedding-2", "gemini-embedding-2:embedContent"),
+    ] {
+        let target = vertex(model);
+        let sent = http(Kind::Vertex.dialect().embeddings().unwrap().ask(&asked, &target).unwrap());
+        assert_eq!(sent.url, format!("{}/publishers/google/models/{path}", target.base_url));
+        assert_eq!(
+            (header(&sent, "x-goog-api-key"), header(&sent, "authorization")),
+            (vec![], vec![]),
+            "the token is added where it is sent"
+        );
+        let with_key = Target { model: model.into(), ..crate::play::target(Kind::Vertex) };
+        let sent = http(Kind::Vertex.dialect().embeddings().unwrap().ask(&asked, &with_key).unwrap());
+        assert_eq!(header(&sent, "x-goog-api-key"), ["test-key-0123456789"]);
+    }
+    let rest = Target { model: "@cf/baai/bge-m3".into(), ..target(Kind::WorkersAi) };
+    let sent = http(Kind::WorkersAi.dialect().embeddings().unwrap().ask(&asked, &rest).unwrap());
+    assert_eq!(
+        (sent.url.as_str(), header(&sent, "authorization")),
+        ("https://provider.example/v1/embeddings", vec!["Bearer test-key-0123456789"])
+    );
+    for kind in [Kind::Vertex, Kind::WorkersAi] {
+        let error = kind.dialect().embeddings().unwrap().ask(&asked, &target(kind)).unwrap_err();
+        assert_eq!((error.status(), error.name()), (404, "model_not_found"), "served-model is no name there");
+    }
     let mut other = target(Kind::Gemini);
     other.model = "a/../b".into();
     assert_eq!(Kind::Gemini.dialect().embeddings().unwrap().ask(&asked, &other).unwrap_err().status(), 404);
@@ -166,8 +199,8 @@ fn recorded_embeddings_of_openai_hosts() {
         let kind = match file["provider"].as_str().unwrap() {
             "openai" | "azure" => Kind::OpenAi,
             "mistral" => Kind::OpenAiCompatible,
-            "gemini" => continue,
-            // Vertex is another kind; Ollama was recorded at its own route, which is not OpenAI's.
+            "gemini" | "vertex" => continue,
+            // Ollama was recorded at its own route, which is not OpenAI's.
             _ => {
                 *skipped.entry("(another dialect)").or_default() += 1;
                 continue;
@@ -250,6 +283,47 @@ fn recorded_embeddings_of_gemini() {
     }
     writeln!(io::stderr(), "recorded embeddings of Gemini: {played} played, both forms; {skipped:?}").unwrap();
     assert!(played >= 11 || !Path::new(ROOT).exists(), "only {played} played: {skipped:?}");
+}
+
+/// One is an exchange at `embedContent`, the other an answer of `predict` alone.
+#[test]
+fn recorded_embeddings_of_vertex() {
+    let mut played = 0;
+    for (name, file) in recorded("embeddings") {
+        if file["provider"] != "vertex" {
+            continue;
+        }
+        let (request, answer) = (&file["request"]["body"], &file["response"]["body"]);
+        let (model, client, original, tokens) = match answer["predictions"].as_array() {
+            Some(predictions) => {
+                let texts: Vec<&str> = predictions.iter().map(|_| "a").collect();
+                let tokens = predictions.iter().map(|one| one["embeddings"]["statistics"]["token_count"].as_u64().unwrap()).sum();
+                let values = predictions.iter().map(|one| one["embeddings"]["values"].clone()).collect();
+                ("text-embedding-005", json!({"input": texts}), values, tokens)
+            }
+            None => {
+                let tokens = answer["usageMetadata"]["promptTokenCount"].as_u64().unwrap();
+                let text = &request["content"]["parts"][0]["text"];
+                ("gemini-embedding-2", json!({"input": text}), vec![answer["embedding"]["values"].clone()], tokens)
+            }
+        };
+        let (target, embeddings) = (vertex(model), Kind::Vertex.dialect().embeddings().unwrap());
+        for wanted in ["float", "base64"] {
+            let mut client = client.clone();
+            client["encoding_format"] = json!(wanted);
+            let body = client.to_string();
+            let asked = EmbeddingsRequest::parse(body.as_bytes()).unwrap();
+            let sent: Value = serde_json::from_slice(&http(embeddings.ask(&asked, &target).unwrap()).body).unwrap();
+            assert!(request.is_null() || sent == *request, "{name}");
+            let Document { body, usage } = embeddings.read(answer.to_string().into_bytes(), &asked, &target).unwrap();
+            let reply: Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(usage.map(|usage| usage.input), Some(tokens), "{name}");
+            let got: Vec<_> = reply["data"].as_array().unwrap().iter().map(|one| bits(&one["embedding"]).unwrap()).collect();
+            assert_eq!(got, original.iter().map(|values| bits(values).unwrap()).collect::<Vec<_>>(), "{name}");
+        }
+        played += 1;
+    }
+    assert!(played >= 2 || !Path::new(ROOT).exists(), "only {played} played");
 }
 
 /// The OpenAI request that means a recorded batch, and the model; `None` if none does.

@@ -144,6 +144,27 @@ describe("a service account", () => {
     expect(tokens()).toHaveLength(1);
   });
 
+  it("embeds texts, and asks one of Gemini's newer models at its own door", async () => {
+    const vectors = [[0.25, -0.5], [1, 0.125]];
+    const predictions = vectors.map((values, index) => ({ embeddings: { values, statistics: { token_count: index + 2, truncated: false } } }));
+    const says = ({ path }: Exchange) => {
+      if (path.endsWith(":predict")) return json({ predictions, metadata: { billableCharacterCount: 6 } });
+      return path.endsWith(":embedContent") ? json({ embedding: { values: vectors[0] }, usageMetadata: { promptTokenCount: 7, totalTokenCount: 7 } }) : undefined;
+    };
+    const { client, tokens, calls } = await google({ says });
+    const many = await client.embeddings.create({ model: "text-embedding-005", input: ["one", "two"], dimensions: 2 });
+    expect(many.data.map(({ embedding }) => embedding)).toEqual(vectors);
+    expect(many.usage).toEqual({ prompt_tokens: 5, total_tokens: 5 });
+    const one = await client.embeddings.create({ model: "gemini-embedding-2", input: "one" });
+    expect([one.data[0].embedding, one.usage.prompt_tokens]).toEqual([vectors[0], 7]);
+    const refused = await client.embeddings.create({ model: "gemini-embedding-2", input: ["one", "two"] }).catch((error) => error);
+    expect(refused).toMatchObject({ status: 400, param: "input" });
+    const at = "/v1/projects/my-project-1/locations/us-east5/publishers/google/models";
+    expect(calls().map((call) => call.path)).toEqual([`${at}/text-embedding-005:predict`, `${at}/gemini-embedding-2:embedContent`]);
+    expect(calls()[0].body).toEqual({ instances: [{ content: "one" }, { content: "two" }], parameters: { outputDimensionality: 2 } });
+    expect(tokens()).toHaveLength(1);
+  });
+
   it("fetches one token for twenty requests at once", async () => {
     const { ask, tokens, calls } = await google({ token: async () => (await sleep(150), undefined) });
     expect(new Set(await Promise.all(Array.from({ length: 20 }, () => ask())))).toEqual(new Set(["Hi."]));

@@ -53,6 +53,19 @@ describe("a model by the binding", () => {
     expect(upstream.last.body.inputs.messages[1]).toMatchObject({ role: "assistant", content: "", tool_calls: [{ id: call.id }] });
   });
 
+  it("embeds", async () => {
+    const data = [[0.25, -0.5], [1, 0.125]];
+    upstream.answer(json({ shape: [2, 2], data, pooling: "mean" }));
+    const model = "@cf/baai/bge-base-en-v1.5";
+    const answer = await client.embeddings.create({ model, input: ["one", "two"] });
+    expect(answer.data.map(({ embedding }) => embedding)).toEqual(data);
+    expect(answer).toMatchObject({ object: "list", model });
+    expect(answer.usage.prompt_tokens).toBeGreaterThan(0);
+    expect(upstream.last.body).toEqual({ model, inputs: { text: ["one", "two"] }, options: { returnRawResponse: true } });
+    const refused = await client.embeddings.create({ model, input: "one", dimensions: 2 }).catch((error) => error);
+    expect(refused).toMatchObject({ status: 400, param: "dimensions" });
+  });
+
   it("of newer kind passes", async () => {
     upstream.answer(completion("As OpenAI has it"));
     expect((await client.chat.completions.create(hello)).choices[0].message.content).toBe("As OpenAI has it");

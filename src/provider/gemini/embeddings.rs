@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{Gemini, model, usage};
-use crate::api::embeddings::{EmbeddingsRequest, Input};
-use crate::error::{Code, Error, Result};
-use crate::provider::document::{Document, Embeddings, VectorList};
+use crate::api::embeddings::EmbeddingsRequest;
+use crate::error::{Error, Result};
+use crate::provider::document::{Document, Embeddings, Takes, VectorList};
 use crate::provider::failure::{self, Scrub};
 use crate::provider::{Call, Target};
 
-/// Google: "at most 100 requests can be in one batch".
-const MOST: usize = 100;
 /// The fields that are said in Google's words, and the one that is left out: who the user is follows from the token.
-const FIELDS: [&str; 7] = ["input", "model", "dimensions", "encoding_format", "task_type", "title", "user"];
+pub(in crate::provider) const FIELDS: &[&str] = &["input", "model", "dimensions", "encoding_format", "task_type", "title", "user"];
+/// Google: "at most 100 requests can be in one batch".
+const TAKES: Takes<'_> = Takes { who: "Gemini", fields: FIELDS, most: 100 };
 
 #[derive(Serialize)]
 struct Batch<'a> {
@@ -36,9 +36,17 @@ struct One<'a> {
     output_dimensionality: Option<u64>,
 }
 
+/// What is to be embedded, in Google's form.
 #[derive(Serialize)]
-struct Content<'a> {
+pub(in crate::provider) struct Content<'a> {
     parts: [Part<'a>; 1],
+}
+
+impl<'a> Content<'a> {
+    /// One text.
+    pub(in crate::provider) fn text(text: &'a RawValue) -> Self {
+        Self { parts: [Part { text }] }
+    }
 }
 
 #[derive(Serialize)]
@@ -55,10 +63,12 @@ struct Answer<'b> {
     usage_metadata: Option<&'b RawValue>,
 }
 
+/// A vector, in Google's form.
 #[derive(Deserialize)]
-struct Vector<'b> {
+pub(in crate::provider) struct Vector<'b> {
+    /// The numbers.
     #[serde(borrow)]
-    values: &'b RawValue,
+    pub(in crate::provider) values: &'b RawValue,
 }
 
 impl Embeddings for Gemini {
@@ -76,33 +86,18 @@ impl Embeddings for Gemini {
         for vector in &answer.embeddings {
             list.push(vector.values, asked.encoding)?;
         }
-        if list.len() != asked.input.items().len() {
-            return Err(Error::new(Code::UpstreamError, format!("The provider answered with {} embeddings.", list.len())));
-        }
-        let usage = answer.usage_metadata.and_then(usage::read);
-        let tokens = usage.map_or_else(|| asked.tokens_estimate(), |usage| usage.input);
-        Ok(Document { body: list.finish(&target.model, tokens), usage })
+        list.answer(asked, &target.model, answer.usage_metadata.and_then(usage::read))
     }
 }
 
 fn body(asked: &EmbeddingsRequest<'_>, model: &str) -> Result<Vec<u8>> {
-    for (name, value) in asked.object().iter() {
-        if !FIELDS.contains(&name) && value.get() != "null" {
-            return Err(Error::invalid(name, format!("Gemini has no `{name}` for embeddings.")));
-        }
-    }
-    let Input::Texts(texts) = &asked.input else {
-        return Err(Error::invalid("input", "Gemini takes text, not token ids."));
-    };
-    if texts.len() > MOST {
-        return Err(Error::invalid("input", format!("input has {} entries; Gemini takes at most {MOST}.", texts.len())));
-    }
+    let texts = TAKES.texts(asked)?;
     let (task_type, title) = (asked.text("task_type")?, asked.text("title")?);
     let mut requests = Vec::with_capacity(texts.len());
     for text in texts {
         requests.push(One {
             model,
-            content: Content { parts: [Part { text }] },
+            content: Content::text(text),
             task_type: task_type.as_deref(),
             title: title.as_deref(),
             output_dimensionality: asked.dimensions,

@@ -32,9 +32,11 @@ use crate::api::chat::ChatRequest;
 use crate::api::usage::TokenUsage;
 use crate::error::{Error, Result};
 pub(super) use answer::digest;
+pub(super) use embeddings::{Content as Embedded, FIELDS as EMBEDDED_FIELDS, Vector};
 use head::Asked;
 
 pub(super) use request::body;
+pub(super) use usage::read as read_usage;
 
 /// Where Google serves it.
 pub(super) const BASE_URL: &str = "https://generativelanguage.googleapis.com/v1beta";

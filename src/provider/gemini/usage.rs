@@ -38,7 +38,7 @@ struct Modality<'a> {
 }
 
 /// Reads `usageMetadata`; `None` when it counts nothing.
-pub(super) fn read(raw: &RawValue) -> Option<TokenUsage> {
+pub(in crate::provider) fn read(raw: &RawValue) -> Option<TokenUsage> {
     let counts: Counts = serde_json::from_str(raw.get()).ok()?;
     if [counts.prompt_token_count, counts.candidates_token_count, counts.total_token_count].iter().all(Option::is_none) {
         return None;

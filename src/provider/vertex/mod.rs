@@ -5,11 +5,12 @@
 //! Absent on purpose: models of one's own on endpoints of one's own; translation, which is `gemini`'s, `anthropic`'s and `openai`'s.
 
 mod account;
+mod embeddings;
 mod mistral;
 mod pem;
 mod token;
 
-use super::{Call, Dialect, Extras, Reply, Target, Translate, anthropic, gemini, openai};
+use super::{Call, Dialect, Embeddings, Extras, Reply, Target, Translate, anthropic, gemini, openai};
 use crate::api::chat::ChatRequest;
 use crate::api::usage::TokenUsage;
 use crate::error::{Code, Error, Result};
@@ -128,6 +129,10 @@ impl Dialect for Vertex {
 
     fn stream(&self, chat: &ChatRequest<'_>, target: &Target, extras: &Extras) -> Box<dyn Translate> {
         dialect(&target.model).stream(chat, target, extras)
+    }
+
+    fn embeddings(&self) -> Option<&dyn Embeddings> {
+        Some(self)
     }
 }
 

@@ -3,8 +3,9 @@
 //!
 //! Always holds: a model's name is one of Workers AI's before anything is asked; older models answer `{response, tool_calls}`, newer
 //! ones in OpenAI's form, and a client sees OpenAI's either way.
-//! Absent on purpose: the call of the binding (`edge::workers_ai`), embeddings, and models that do not talk.
+//! Absent on purpose: the call of the binding (`edge::workers_ai`), and models that neither talk nor embed.
 
+mod embeddings;
 mod native;
 mod request;
 mod stream;
@@ -13,7 +14,7 @@ use serde_json::value::RawValue;
 
 use super::failure::{self, Scrub};
 use super::openai::OpenAi;
-use super::{Call, Dialect, Extras, Reply, Target, Translate};
+use super::{Call, Dialect, Embeddings, Extras, Reply, Target, Translate};
 use crate::api::chat::ChatRequest;
 use crate::api::usage::TokenUsage;
 use crate::error::{Code, Error, Result};
@@ -61,6 +62,10 @@ impl Dialect for WorkersAi {
         let openai = OPENAI.stream(chat, target, extras);
         Box::new(stream::Stream::new(openai, native::Asked::of(chat, target, extras), Scrub::of(target)))
     }
+
+    fn embeddings(&self) -> Option<&dyn Embeddings> {
+        Some(self)
+    }
 }
 
 /// A 404 for what is no model's name.
@@ -73,6 +78,11 @@ fn check_model(model: &str) -> Result<()> {
     }
     let message = format!("`{model}` is not the name of a Workers AI model: they begin with @cf/ or @hf/.");
     Err(Error::new(Code::ModelNotFound, message).with_param("model"))
+}
+
+/// The answer itself: the REST API puts it into an envelope.
+fn unwrapped(text: &str) -> &str {
+    pick(text, ["result"]).ok().and_then(|[result]| result).map_or(text, RawValue::get)
 }
 
 /// The first of the `errors` that Cloudflare's APIs answer with.

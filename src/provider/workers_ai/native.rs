@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
+use super::unwrapped;
 use crate::api::chat::ChatRequest;
 use crate::api::usage::TokenUsage;
 use crate::error::{Code, Error, Result};
@@ -109,8 +110,7 @@ fn called(call: &RawValue) -> Option<Called<'_>> {
 /// 502 for more calls than an answer may have.
 pub(super) fn read<'b>(body: &'b [u8], asked: &Asked) -> Result<Option<Reply<'b>>> {
     let Ok(text) = core::str::from_utf8(body) else { return Ok(None) };
-    // The REST API puts it into an envelope.
-    let result = pick(text, ["result"]).ok().and_then(|[result]| result).map_or(text, RawValue::get);
+    let result = unwrapped(text);
     if pick(result, ["choices"]).is_ok_and(|[choices]| choices.is_some()) {
         return Ok(None);
     }
