@@ -1,7 +1,7 @@
 //! `GET /v1/models`: the models a caller may use, in OpenAI's shape, with what is known of each.
 //!
-//! Always holds: what is not known is absent, never a guess. Beside OpenAI's four members the names are those of `OpenRouter`'s list,
-//! which clients read that show context windows and prices; what is the gateway's own is in `behest`.
+//! Always holds: what is not known is absent, never a guess. Beside OpenAI's four members the names are those of `OpenRouter`'s
+//! list, which clients read that show context windows and prices; what is the gateway's own is in `behest`.
 //! Absent on purpose: where the list comes from (`config::offer`).
 
 use serde::Serialize;

@@ -32,6 +32,9 @@ const RECALLS: usize = 64;
 const QUIET_MS: u64 = 10_000;
 /// What a user is told to wait for, ms, if only messages or clocks stand in the way.
 const SOON_MS: u64 = 1_000;
+/// For so long after a change an isolate may still admit by the configuration before, ms: it believes what it has read for
+/// half a minute, KV has a delay of its own, a body has to be read, and clocks differ. Amply.
+const OLDER_MS: u64 = 300_000;
 /// Messages after which holders that are over are removed, and how many at once.
 const SWEEP_EVERY: u64 = 256;
 
@@ -44,7 +47,8 @@ pub struct Base {
     rate: Steps,
     /// Requests that may run.
     places: Steps,
-    /// The day or month in which counting a budget began: when it was switched on.
+    /// The day or month from whose end on users have told of all that counts: the one in which a budget was switched on, or the
+    /// next if that begins before every isolate knows.
     #[serde(default)]
     pub(super) began: BTreeMap<Share, u64>,
     /// The newest configuration that was looked at for that.
@@ -84,6 +88,8 @@ pub struct Terms {
     pub limits: Limits,
     /// The day and month.
     pub span: Span,
+    /// Those of the last request that is admitted by an older configuration.
+    pub late: Span,
     /// When that day began, epoch ms.
     pub day_begins: u64,
     /// When that month began, epoch ms.
@@ -97,11 +103,22 @@ pub struct Terms {
 impl Terms {
     /// The rules of a project at `now` (epoch ms).
     pub fn of(snapshot: &Snapshot, zone: &Zone, now: u64) -> Self {
-        let day = zone.day_of(now);
+        Self::at(snapshot.version, of_project(&snapshot.settings.limits), zone, now)
+    }
+
+    /// The rules of a configuration at `now` (epoch ms).
+    pub fn at(version: u64, limits: Limits, zone: &Zone, now: u64) -> Self {
+        let span_of = |ms: u64| {
+            let day = zone.day_of(ms);
+            Span { day, month: month_of(day) }
+        };
+        let span = span_of(now);
+        let day = span.day;
         Self {
-            version: snapshot.version,
-            limits: of_project(&snapshot.settings.limits),
-            span: Span { day, month: month_of(day) },
+            version,
+            limits,
+            span,
+            late: span_of(now.saturating_add(OLDER_MS)),
             day_begins: zone.reaches(day, 0),
             month_begins: zone.reaches(month_of(day), 0),
             day_ends: zone.reaches(day + 1, now),
@@ -177,7 +194,7 @@ impl Pool {
         }
         let answer = match &heard {
             Ok(_) => self.answer(terms, ask, recalled, now),
-            Err(outlived) => Answer::Reply(outlived.clone()),
+            Err(epoch) => Answer::Reply(Reply::Outlived { epoch: *epoch }),
         };
         let mut writes = heard.unwrap_or_default();
         if let Some(holder) = self.holders.get_mut(&ask.user) {
@@ -329,12 +346,12 @@ impl Pool {
         }
     }
 
-    /// Takes in a report; gives what that changes besides the holder, or what to say to a user that was erased meanwhile.
-    fn heard(&mut self, user: &str, report: &Report, terms: &Terms, now: u64) -> Result<Vec<Write>, Reply> {
+    /// Takes in a report; gives what that changes besides the holder, or, to a user that was erased meanwhile, when the later one began.
+    fn heard(&mut self, user: &str, report: &Report, terms: &Terms, now: u64) -> Result<Vec<Write>, u64> {
         self.newest_at = self.clock(now);
         let holder = self.holders.entry(user.to_owned()).or_default();
         if report.epoch < holder.epoch {
-            return Err(Reply::Outlived { epoch: holder.epoch });
+            return Err(holder.epoch);
         }
         let mut writes = Vec::new();
         if report.epoch > holder.epoch && holder.epoch > 0 {

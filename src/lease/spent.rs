@@ -2,8 +2,8 @@
 //!
 //! Always holds: of each user the larger counts of what it has told itself and what the ledger has of it; of users that were
 //! erased, the ledger's. So nothing counts twice, and what is rolled up later counts from then on. The ledger is asked
-//! only in the span in which counting began: from the next one on every user has told all of its own. It counts by whole
-//! hours, so an hour across a midnight that is not on the hour is counted whole. Absent on purpose: SQL (`schema`).
+//! only in the span in which counting began, and in the next one if that begins so soon that an isolate may not know of the
+//! budget yet: from then on every user has told all of its own. It counts by whole hours, so an hour across a midnight that is not on the hour is counted whole. Absent on purpose: SQL (`schema`).
 
 use std::collections::BTreeMap;
 
@@ -54,12 +54,12 @@ pub type Amounts = BTreeMap<Share, u64>;
 impl Pool {
     /// Notes which budgets are counted from when on, and reads the ledger where it has to be read.
     pub(super) fn begin_counting(&mut self, store: &mut impl Store, terms: &Terms) -> Result<(), StoreError> {
-        let (base, span) = (&self.base, terms.span);
+        let (base, late) = (&self.base, terms.late);
         // A configuration that nobody looked at may have been without a limit.
         let missed = terms.version > base.version + 1;
         let before = |share: Share| base.began.get(&share).copied().filter(|_| !missed);
         let limited = Share::ALL.into_iter().filter(|share| share.limit(&terms.limits).is_some());
-        let began: BTreeMap<Share, u64> = limited.map(|share| (share, before(share).unwrap_or(span.of(share)))).collect();
+        let began: BTreeMap<Share, u64> = limited.map(|share| (share, before(share).unwrap_or(late.of(share)))).collect();
         if began != base.began || terms.version > base.version {
             let mut base = base.clone();
             (base.began, base.version) = (began, terms.version.max(base.version));
@@ -84,7 +84,9 @@ impl Pool {
         for (shares, hours) in counting.reads(terms) {
             for spent in store.spent(None, hours)? {
                 let holder = self.holders.entry(spent.user.clone()).or_default();
-                shares.iter().for_each(|share| holder.set_ledger(*share, terms.span, spent.of(*share)));
+                for share in &shares {
+                    holder.set_ledger(*share, terms.span, spent.of(*share));
+                }
             }
         }
         self.summed = false;
@@ -107,7 +109,9 @@ impl Pool {
         if self.summed {
             self.others.remove(holder);
         }
-        sums.iter().for_each(|(share, sum)| holder.set_ledger(*share, terms.span, *sum));
+        for (share, sum) in &sums {
+            holder.set_ledger(*share, terms.span, *sum);
+        }
         if self.summed {
             self.others.add(holder);
         }

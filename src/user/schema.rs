@@ -45,7 +45,7 @@ pub const SCHEMA: &[&str] = &[
      cached_input INTEGER NOT NULL DEFAULT 0, cache_write INTEGER NOT NULL DEFAULT 0, reasoning INTEGER NOT NULL DEFAULT 0, \
      audio_input INTEGER NOT NULL DEFAULT 0, audio_output INTEGER NOT NULL DEFAULT 0, cache_write_hour INTEGER NOT NULL DEFAULT 0, micro_usd INTEGER NOT NULL DEFAULT 0, \
      estimated INTEGER NOT NULL DEFAULT 0, stored INTEGER NOT NULL DEFAULT 0, ended INTEGER, settled_at INTEGER, \
-     ttft_ms INTEGER, duration_ms INTEGER)",
+     ttft_ms INTEGER, duration_ms INTEGER, cache_write_hour INTEGER NOT NULL DEFAULT 0)",
     "CREATE TABLE IF NOT EXISTS days (\
      day INTEGER NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL, key_source TEXT NOT NULL, requests INTEGER NOT NULL, \
      unpriced INTEGER NOT NULL, input INTEGER NOT NULL, output INTEGER NOT NULL, cached_input INTEGER NOT NULL, \

@@ -7,10 +7,14 @@
 use std::collections::BTreeMap;
 
 use behest::api::usage::TokenUsage;
+use behest::calendar::{day_of, month_of};
 use behest::lease::{Share, Span};
 use behest::user::command::Limits;
 
 const WINDOW_MS: u64 = 60_000;
+/// A deployed isolate believes a configuration for half a minute, and KV has a delay of its own, ms; the Workers here may keep
+/// one for ever.
+const BELIEVED_MS: u64 = 120_000;
 
 /// Tokens and micro-dollars.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,6 +111,8 @@ pub struct Books {
     /// Those of the last minute.
     recent: Vec<usize>,
     sums: BTreeMap<(Share, u64), Sum>,
+    /// When each budget was switched on last, true time.
+    switched_on: BTreeMap<Share, u64>,
 }
 
 /// What a limit is by a configuration and by all that came after it, at most; `None`: unlimited.
@@ -228,7 +234,8 @@ impl Books {
     }
 
     /// A budget will be limited: what is in the ledger by now is no excuse any more.
-    pub fn switch_on(&mut self, share: Share, settings: &[Limits]) {
+    pub fn switch_on(&mut self, share: Share, settings: &[Limits], now: u64) {
+        self.switched_on.insert(share, now);
         let spans: Vec<u64> = self.sums.keys().filter(|(of, _)| *of == share).map(|(_, span)| *span).collect();
         for span in spans {
             let unlimited = self.unlimited(share, span, settings);
@@ -238,13 +245,22 @@ impl Books {
         }
     }
 
-    /// What was admitted by configurations without this limit and is not in the ledger.
+    /// What was admitted by configurations without this limit and is not in the ledger; or is, but nobody looks there any more:
+    /// of a later day or month than that in which the limit was set, by a configuration that no isolate believes so long.
     pub fn unlimited(&self, share: Share, span: u64, settings: &[Limits]) -> u64 {
         let of = |entry: &&Entry| {
             let free = || most(settings, entry.version, |limits| share.limit(limits)).is_none();
-            !entry.told && entry.span.of(share) == span && free()
+            (!entry.told || self.is_too_late(share, entry)) && entry.span.of(share) == span && free()
         };
         self.entries.iter().filter(of).map(|entry| entry.counted.counts_as(share)).sum()
+    }
+
+    fn is_too_late(&self, share: Share, entry: &Entry) -> bool {
+        self.switched_on.get(&share).is_some_and(|at| {
+            let day = day_of(*at);
+            let later = entry.span.of(share) > Span { day, month: month_of(day) }.of(share);
+            later && entry.admitted > at + BELIEVED_MS
+        })
     }
 
     /// A user was erased: what its requests held is spent, and those that run go on.

@@ -9,14 +9,15 @@ use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
 use behest::api::usage::TokenUsage;
-use behest::calendar::{DAY_MS, day_of, month_of, next_month};
+use behest::calendar::DAY_MS;
 use behest::lease::pool::{Answer, Terms};
-use behest::lease::{Ask, Pool, Reply, Span, Want};
+use behest::lease::{Ask, Pool, Reply, Want};
 use behest::user::User;
 use behest::user::command::{Begin, Command, Ending, Estimate, Finish, Limits, Outcome, ProjectTerms};
 use behest::user::holding::Upkeep;
 use behest::user::refusal::Refusal;
 use behest::user::store::KeySource;
+use behest::zone::Zone;
 use fastrand::Rng;
 
 use crate::chance;
@@ -102,7 +103,7 @@ impl Project {
         let running = count.div_ceil(6) + 2;
         let tokens = minutes * count * (input + output) + running * (input + reserved);
         let limits = Limits {
-            zone: behest::zone::Zone::UTC,
+            zone: Zone::UTC,
             requests_per_minute: of(count + 1),
             requests_per_day: of(minutes * count),
             concurrency: places,
@@ -238,18 +239,7 @@ fn name(user: usize) -> String {
 }
 
 fn terms(limits: Limits, now: u64) -> Terms {
-    let day = day_of(now);
-    let month = month_of(day);
-    let (day_begins, month_begins) = (day * DAY_MS, month * DAY_MS);
-    Terms {
-        version: 1,
-        limits,
-        span: Span { day, month },
-        day_begins,
-        month_begins,
-        day_ends: (day + 1) * DAY_MS,
-        month_ends: next_month(day) * DAY_MS,
-    }
+    Terms::at(1, limits, &Zone::UTC, now)
 }
 
 fn begin(user: usize, request: u64) -> Begin {

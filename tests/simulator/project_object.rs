@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use behest::calendar::{DAY_MS, day_of, month_of, next_month};
 use behest::error::Result;
 use behest::lease::pool::{Answer, Terms};
-use behest::lease::{Ask, Pool, Recall, Reply, Report, Span};
+use behest::lease::{Ask, Pool, Recall, Reply, Report};
+use behest::zone::Zone;
 
 use crate::memory::Fault;
 use crate::rows::LeaseRows;
@@ -106,17 +106,7 @@ impl World {
     }
 
     fn terms(&self, now: u64) -> Terms {
-        let day = day_of(now);
-        let month = month_of(day);
-        Terms {
-            version: self.newest(),
-            limits: *self.limits(self.newest()),
-            span: Span { day, month },
-            day_begins: day * DAY_MS,
-            month_begins: month * DAY_MS,
-            day_ends: (day + 1) * DAY_MS,
-            month_ends: next_month(day) * DAY_MS,
-        }
+        Terms::at(self.newest(), *self.limits(self.newest()), &Zone::UTC, now)
     }
 
     /// A user's message arrives.

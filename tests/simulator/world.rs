@@ -123,7 +123,7 @@ impl World {
             }
         }
         Share::ALL.into_iter().filter(|share| share.limit(&before).is_none() && share.limit(&after).is_some()).for_each(|share| {
-            self.books.switch_on(share, &self.settings);
+            self.books.switch_on(share, &self.settings, self.now);
             self.seen.budget_switched_on += 1;
         });
         self.settings.push(after);

@@ -242,11 +242,7 @@ impl Rows {
                 }
             }
             Write::Settle(settlement) => self.settle(settlement),
-            Write::MarkStored { seq } => {
-                if let Some(row) = self.requests.get_mut(seq) {
-                    row.stored = true;
-                }
-            }
+            Write::MarkStored { seq } => self.requests.get_mut(seq).into_iter().for_each(|row| row.stored = true),
             Write::PutDay(day) => drop(self.days.insert(DayKey::from(day), day.clone())),
             Write::PruneRequests { through } => self.requests.retain(|seq, _| seq > through),
             Write::PutThread(row) => drop(self.threads.insert(row.id.clone(), row.clone())),

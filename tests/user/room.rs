@@ -24,6 +24,7 @@ impl Project {
             version: 1,
             limits,
             span: Span { day: 20_000, month: 19_997 },
+            late: Span { day: 20_000, month: 19_997 },
             day_begins: NOW,
             month_begins: NOW,
             day_ends: DAY_ENDS,
@@ -58,7 +59,7 @@ impl Project {
             outcome = object.user.admit(&mut object.store, &mut begin, Some(&(reply, now)), now).unwrap();
         }
         match outcome {
-            Outcome::Begun(begun) => Ok(begun.rate),
+            Outcome::Begun(admitted) => Ok(admitted.rate),
             Outcome::Refused(refused) => Err(refused),
             other => panic!("{other:?}"),
         }
@@ -207,16 +208,29 @@ fn an_erased_user_counts_once_and_a_new_one_of_its_name_beside_it() {
 /// From the next day on every user has told all of its own; the ledger is not asked any more, until a limit may have been off.
 #[test]
 fn the_ledger_counts_only_where_counting_began() {
-    let hour = NOW / 3_600_000;
-    let mut project = Project::new(tokens_only(1_000));
-    let mut one = Object::new();
-    assert_eq!(until_refused(&mut project, &mut one, "one", 0), (10, 1_000));
-    project.terms =
-        Terms { span: Span { day: 20_001, ..project.terms.span }, day_begins: DAY_ENDS, day_ends: DAY_ENDS + 86_400_000, ..project.terms };
-    project.rows.ledger.insert((hour + 13, "gone".to_owned()), [1, 500, 0]);
+    let (mut project, mut one) = next_day(20_000);
     assert_eq!(until_refused(&mut project, &mut one, "one", 46_800_000), (10, 1_000));
     for (version, used) in [(2, 1_000), (4, 1_500)] {
         project.terms.version = version;
         assert_eq!(until_refused(&mut project, &mut one, "one", 46_800_000 + version), (0, used), "{version}");
     }
+}
+
+/// An isolate may admit on the next day by the configuration before.
+#[test]
+fn the_ledger_counts_on_the_next_day_if_the_budget_was_set_just_before() {
+    let (mut project, mut one) = next_day(20_001);
+    assert_eq!(until_refused(&mut project, &mut one, "one", 46_800_000), (5, 1_000));
+}
+
+/// The day after a budget was set, when older configurations might be in use until `late`: one user was refused on the first day;
+/// another, which the project does not hear of, has spent half of it on the next.
+fn next_day(late: u64) -> (Project, Object) {
+    let (mut project, mut one) = (Project::new(tokens_only(1_000)), Object::new());
+    project.terms.late.day = late;
+    assert_eq!(until_refused(&mut project, &mut one, "one", 0), (10, 1_000));
+    let span = Span { day: 20_001, ..project.terms.span };
+    project.terms = Terms { span, late: span, day_begins: DAY_ENDS, day_ends: DAY_ENDS + 86_400_000, ..project.terms };
+    project.rows.ledger.insert((NOW / 3_600_000 + 13, "gone".to_owned()), [1, 500, 0]);
+    (project, one)
 }

@@ -77,6 +77,10 @@ const NEW_COLUMN: &str = " cache_write_hour INTEGER NOT NULL DEFAULT 0,";
 /// Threads as an older build stored them: the thread's own row says everything, and goes with each turn.
 fn old_threads(script: &mut Script, store: &mut Memory) {
     script.push(&(OLD_TURNS, vec![]), None);
+    let requests = SCHEMA[0].replace(", cache_write_hour INTEGER NOT NULL DEFAULT 0", "");
+    assert_ne!(requests, SCHEMA[0]);
+    // Statements are constants.
+    script.push(&(requests.leak(), vec![]), None);
     for (n, id) in (1..).zip(THREAD_IDS) {
         let row = ThreadRow {
             id: id.to_owned(),
