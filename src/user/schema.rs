@@ -43,7 +43,7 @@ pub const SCHEMA: &[&str] = &[
      day INTEGER NOT NULL, deadline INTEGER NOT NULL, reserved_input INTEGER NOT NULL, reserved_output INTEGER NOT NULL, \
      reserved_micro_usd INTEGER NOT NULL, max_output INTEGER, grows_to INTEGER, status TEXT NOT NULL, input INTEGER, output INTEGER, \
      cached_input INTEGER NOT NULL DEFAULT 0, cache_write INTEGER NOT NULL DEFAULT 0, reasoning INTEGER NOT NULL DEFAULT 0, \
-     audio_input INTEGER NOT NULL DEFAULT 0, audio_output INTEGER NOT NULL DEFAULT 0, cache_write_hour INTEGER NOT NULL DEFAULT 0, micro_usd INTEGER NOT NULL DEFAULT 0, \
+     audio_input INTEGER NOT NULL DEFAULT 0, audio_output INTEGER NOT NULL DEFAULT 0, micro_usd INTEGER NOT NULL DEFAULT 0, \
      estimated INTEGER NOT NULL DEFAULT 0, stored INTEGER NOT NULL DEFAULT 0, ended INTEGER, settled_at INTEGER, \
      ttft_ms INTEGER, duration_ms INTEGER, cache_write_hour INTEGER NOT NULL DEFAULT 0)",
     "CREATE TABLE IF NOT EXISTS days (\

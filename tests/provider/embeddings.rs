@@ -294,18 +294,15 @@ fn recorded_embeddings_of_vertex() {
             continue;
         }
         let (request, answer) = (&file["request"]["body"], &file["response"]["body"]);
-        let (model, client, original, tokens) = match answer["predictions"].as_array() {
-            Some(predictions) => {
-                let texts: Vec<&str> = predictions.iter().map(|_| "a").collect();
-                let tokens = predictions.iter().map(|one| one["embeddings"]["statistics"]["token_count"].as_u64().unwrap()).sum();
-                let values = predictions.iter().map(|one| one["embeddings"]["values"].clone()).collect();
-                ("text-embedding-005", json!({"input": texts}), values, tokens)
-            }
-            None => {
-                let tokens = answer["usageMetadata"]["promptTokenCount"].as_u64().unwrap();
-                let text = &request["content"]["parts"][0]["text"];
-                ("gemini-embedding-2", json!({"input": text}), vec![answer["embedding"]["values"].clone()], tokens)
-            }
+        let (model, client, original, tokens) = if let Some(predictions) = answer["predictions"].as_array() {
+            let texts: Vec<&str> = predictions.iter().map(|_| "a").collect();
+            let tokens = predictions.iter().map(|one| one["embeddings"]["statistics"]["token_count"].as_u64().unwrap()).sum();
+            let values = predictions.iter().map(|one| one["embeddings"]["values"].clone()).collect();
+            ("text-embedding-005", json!({"input": texts}), values, tokens)
+        } else {
+            let tokens = answer["usageMetadata"]["promptTokenCount"].as_u64().unwrap();
+            let text = &request["content"]["parts"][0]["text"];
+            ("gemini-embedding-2", json!({"input": text}), vec![answer["embedding"]["values"].clone()], tokens)
         };
         let (target, embeddings) = (vertex(model), Kind::Vertex.dialect().embeddings().unwrap());
         for wanted in ["float", "base64"] {

@@ -260,7 +260,7 @@ fn next_request(target: &Target, message: &Value, private: Vec<Private>) -> Valu
     let messages: Vec<Value> = [json!({"role": "user", "content": "x"}), message.clone()].into_iter().chain(results).collect();
     let body = json!({"messages": messages}).to_string();
     let extras = Extras { private, ..Extras::default() };
-    match target.kind.dialect().request(&ChatRequest::parse(body.as_bytes()).unwrap(), &target, &extras).unwrap() {
+    match target.kind.dialect().request(&ChatRequest::parse(body.as_bytes()).unwrap(), target, &extras).unwrap() {
         Call::Http(sent) => serde_json::from_slice(&sent.body).unwrap(),
         Call::Demo(_) | Call::WorkersAi(_) => panic!("no HTTP request"),
     }

@@ -91,7 +91,7 @@ pub fn expect_usage(folder: &Path, usage: &Value) {
 /// What is billed of an answer that is none, if it says so.
 pub fn expect_billed(folder: &Path, kind: Kind, upstream: &[u8]) {
     let billed = kind.dialect().billed(upstream).map(|usage| format!("{}\n", json!({"usage": usage})));
-    expect(&folder.join("usage.json"), billed.as_ref().map(|text| text.as_bytes()));
+    expect(&folder.join("usage.json"), billed.as_ref().map(String::as_bytes));
 }
 
 /// `setup.json`, which may be absent.

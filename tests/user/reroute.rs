@@ -11,7 +11,7 @@ use crate::words::{NOW, Object, begin, estimate, finish, usage};
 /// So many micro-dollars for each token.
 fn rates(each: u64) -> Option<Rates> {
     let pico = each * 1_000_000;
-    Some(Rates::try_from([pico; 6].map(|price| price.to_string()).join(" ")).unwrap())
+    Rates::try_from([pico; 6].map(|price| price.to_string()).join(" ")).ok()
 }
 
 fn served(each: u64) -> Served {

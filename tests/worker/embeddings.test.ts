@@ -19,7 +19,7 @@ const bits = (numbers: ArrayLike<number>): number[] => [...new Uint32Array(Float
 let upstream: Upstream;
 let project: Project;
 beforeAll(async () => {
-  upstream = await Upstream.start(vectors);
+  upstream = await Upstream.start((exchange) => vectors(exchange));
   project = await Project.create({ providers: { openai: openai(upstream) } });
 });
 

@@ -11,7 +11,7 @@ const KEY = "sk-canary-moderations-1";
 let upstream: Upstream;
 let provider: object;
 beforeAll(async () => {
-  upstream = await Upstream.start(vectors);
+  upstream = await Upstream.start((exchange) => vectors(exchange));
   provider = { kind: "openai", api_key: KEY, base_url: upstream.url };
 });
 const moderate = (user: User, body: unknown) => call(`${user.base}/v1/moderations`, { token: user.token, body });

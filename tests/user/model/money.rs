@@ -10,7 +10,7 @@ type Seven = [u64; 7];
 fn seven(rates: Option<Rates>, input: u64) -> Seven {
     let Some(rates) = rates else { return [0; 7] };
     let numbers: Vec<u64> = String::from(rates).split(' ').map(|number| number.parse().unwrap()).collect();
-    let each = if numbers.len() % 2 == 0 || numbers.len() == 13 { 6 } else { 7 };
+    let each = if numbers.len().is_multiple_of(2) || numbers.len() == 13 { 6 } else { 7 };
     let long = numbers.len() > each && input > numbers[each];
     let of = if long { &numbers[each + 1..] } else { &numbers[..each] };
     let mut seven = [of[2]; 7];
