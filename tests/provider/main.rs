@@ -19,6 +19,7 @@ mod gemini_recorded;
 mod goldens;
 mod hosts;
 mod hosts_recorded;
+mod matrix;
 mod mutate;
 mod oracle;
 mod outbound;
