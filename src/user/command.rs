@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::alerts::{AlertKey, Watch};
+pub use super::expire::{Expire, Expired};
 pub use super::extend::{Extend, Progress, Progressed};
 use super::holding::Upkeep;
 use super::outbox::Acknowledge;
@@ -16,6 +17,7 @@ use super::refusal::Refusal;
 use super::report::{Cell, Standing, UsageQuery};
 pub use super::reroute::Reroute;
 use super::store::KeySource;
+pub use super::thread_command::{ListMessages, ListThreads, PatchThread, ThreadId, ThreadView};
 use crate::api::ratelimit::Window;
 use crate::api::usage::TokenUsage;
 use crate::lease::{Ask, Lease, Recall, Report};
@@ -392,81 +394,4 @@ pub struct Finished {
     /// What there is to do about the lease, in the background.
     #[serde(default)]
     pub upkeep: Upkeep,
-}
-
-/// A page of threads.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ListThreads {
-    /// 1 to 100, default 20.
-    pub limit: Option<u64>,
-    /// The id of a thread: only those after it in the order.
-    pub before: Option<String>,
-}
-
-/// Names one thread.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ThreadId {
-    /// Its id.
-    pub id: String,
-}
-
-/// A page of messages.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ListMessages {
-    /// The thread's id.
-    pub thread: String,
-    /// 1 to 1,000: the last ones; default all.
-    #[serde(default)]
-    pub limit: Option<u64>,
-    /// The id of a message: only those before it.
-    #[serde(default)]
-    pub before: Option<String>,
-}
-
-/// Another title.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PatchThread {
-    /// The thread's id.
-    pub id: String,
-    /// 1 to 200 characters.
-    pub title: String,
-}
-
-/// A thread as clients see it. Times are whole epoch seconds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ThreadView {
-    /// Chosen by the client.
-    pub id: String,
-    /// From the first user message, or set by hand.
-    pub title: String,
-    /// Epoch seconds.
-    pub created_at: u64,
-    /// Epoch seconds.
-    pub last_message_at: u64,
-    /// How many are stored.
-    pub messages_count: u64,
-}
-
-/// The alarm's work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Expire {
-    /// Request rows older than this are pruned, in ms; `None`: what the project last said, else [`super::RETENTION_MS`].
-    pub retention_ms: Option<u64>,
-    /// As in [`Begin`].
-    pub roll_up_ms: u64,
-}
-
-/// What the alarm did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Expired {
-    /// Reservations that were settled.
-    pub expired: u64,
-    /// The newest request row that was pruned.
-    pub pruned_through: Option<u64>,
-    /// What there is to do about the lease, in the background.
-    #[serde(default)]
-    pub upkeep: Upkeep,
-    /// When to wake next, epoch ms; it is also in the commit as `Write::SetAlarm`.
-    pub wake_at: Option<u64>,
 }

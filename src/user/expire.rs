@@ -4,7 +4,9 @@
 //! totals first, and the project has acknowledged it, unless it waited for that for `UNTOLD_MS`.
 //! Absent on purpose: deciding what an expired reservation costs (`charge`), telling the project (`outbox`).
 
-use super::command::{Expire, Expired, Outcome};
+use serde::{Deserialize, Serialize};
+
+use super::command::Outcome;
 use super::finish::checkpoint;
 use super::holding::Upkeep;
 use super::private;
@@ -23,6 +25,29 @@ const _: () = assert!(private::KEEP_MS < MIN_RETENTION_MS);
 const UNTOLD_MS: u64 = 400 * DAY_MS;
 /// The soonest that an alarm wakes the object again, but for telling the project.
 const SOONEST_MS: u64 = 60_000;
+
+/// The alarm's work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expire {
+    /// Request rows older than this are pruned, in ms; `None`: what the project last said, else [`super::RETENTION_MS`].
+    pub retention_ms: Option<u64>,
+    /// As in [`super::command::Begin`].
+    pub roll_up_ms: u64,
+}
+
+/// What the alarm did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expired {
+    /// Reservations that were settled.
+    pub expired: u64,
+    /// The newest request row that was pruned.
+    pub pruned_through: Option<u64>,
+    /// What there is to do about the lease, in the background.
+    #[serde(default)]
+    pub upkeep: Upkeep,
+    /// When to wake next, epoch ms; it is also in the commit as `Write::SetAlarm`.
+    pub wake_at: Option<u64>,
+}
 
 impl User {
     pub(super) fn expire(&mut self, store: &mut impl Store, expire: Expire, now: u64) -> Result<Outcome> {

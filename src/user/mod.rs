@@ -37,6 +37,7 @@ mod reroute;
 mod room;
 pub mod schema;
 pub mod store;
+mod thread_command;
 mod thread_row;
 mod threads;
 mod today;
