@@ -11,6 +11,7 @@ pub mod overrides;
 pub mod patch;
 pub mod price;
 pub mod provider;
+mod provider_fields;
 pub mod routing;
 pub mod settings;
 pub mod tier;
