@@ -1,11 +1,15 @@
-// `@copilotkit/aimock`, somebody else's fake of three providers, behind the gateway, and the unmodified openai package before it.
+// `@copilotkit/aimock`, somebody else's fake of four providers, behind the gateway, and the unmodified openai package before it.
+// Google's token server, which it has not, is a fake of our own.
 // Always holds: what its journal says it was asked (it reads each dialect back into OpenAI's) is what the client asked; what it was told
 // to answer is what the client gets.
 // Absent: what each dialect says in detail (tests/provider/); what aimock itself does not read (its reading is coarser than a provider's).
+import { generateKeyPairSync } from "node:crypto";
 import { type JournalEntry, LLMock } from "@copilotkit/aimock";
 import OpenAI, { APIError, RateLimitError } from "openai";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Project } from "../support/project.ts";
+import { json } from "../support/script.ts";
+import { Upstream } from "../support/upstream.ts";
 
 interface Dialect {
   kind: string;
@@ -20,11 +24,13 @@ interface Dialect {
   blindToSchemas?: true;
 }
 
+const AT_VERTEX = "/v1/projects/my-project-1/locations/us-east5/publishers/google/models/gemini-2.5-flash";
 const DIALECTS: Dialect[] = [
   { kind: "openai", model: "gpt-4o-mini", base: "/v1", whole: "/v1/chat/completions", streamed: "/v1/chat/completions", key: "authorization" },
   { kind: "openai-compatible", model: "llama-3.3", base: "/v1", whole: "/v1/chat/completions", streamed: "/v1/chat/completions", key: "authorization" },
   { kind: "anthropic", model: "claude-sonnet-4-5", base: "/v1", whole: "/v1/messages", streamed: "/v1/messages", key: "x-api-key" },
   { kind: "gemini", model: "gemini-2.5-flash", base: "/v1beta", whole: "/v1beta/models/gemini-2.5-flash:generateContent", streamed: "/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse", key: "x-goog-api-key", blindToSchemas: true },
+  { kind: "vertex", model: "gemini-2.5-flash", base: "/v1", whole: `${AT_VERTEX}:generateContent`, streamed: `${AT_VERTEX}:streamGenerateContent?alt=sse`, key: "authorization", blindToSchemas: true },
 ];
 
 const TEXT = "Colourless green ideas sleep furiously: «ελλάδα», 日本, 🎏.";
@@ -45,11 +51,20 @@ beforeAll(async () => {
 });
 afterAll(() => mock.stop());
 
+/** What a provider of Vertex is given in a key's place. */
+async function account() {
+  const tokens = await Upstream.start(json({ access_token: "mock-token-0123456789", expires_in: 3600, token_type: "Bearer" }));
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048, publicKeyEncoding: { type: "spki", format: "pem" }, privateKeyEncoding: { type: "pkcs8", format: "pem" } });
+  const file = { type: "service_account", project_id: "my-project-1", private_key_id: "key-1", private_key: privateKey, client_email: "gateway@my-project-1.iam.gserviceaccount.com", token_uri: `${tokens.origin}/token` };
+  return { service_account: file, location: "us-east5" };
+}
+
 describe.each(DIALECTS)("$kind", ({ kind, model, base, whole, streamed, key, blindToSchemas }) => {
   const seen = tools.map(({ type, function: { parameters, ...rest } }) => ({ type, function: blindToSchemas ? rest : { ...rest, parameters } }));
   let client: OpenAI;
   beforeAll(async () => {
-    const project = await Project.create({ settings: { routing: { retries: 0 } }, providers: { mock: { kind, api_key: "mock-key-0123456789", base_url: mock.url + base } } });
+    const credential = kind === "vertex" ? await account() : { api_key: "mock-key-0123456789" };
+    const project = await Project.create({ settings: { routing: { retries: 0 } }, providers: { mock: { kind, ...credential, base_url: mock.url + base } } });
     client = new OpenAI({ apiKey: await project.token(), baseURL: `${project.base}/v1`, maxRetries: 0, timeout: 20_000 });
   });
 
