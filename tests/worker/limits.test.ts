@@ -130,7 +130,7 @@ describe("the IETF's two headers", () => {
       "tokens-month": { q: 9_000_000, qu: "tokens", w: month, r: expect.any(Number), t: seconds(31 * 86_400) },
       "usd-day": { q: 1_500_000, qu: "micro-usd", w: 86_400, r: 1_500_000, t: seconds(86_400) },
       "usd-month": { q: 30_000_000, qu: "micro-usd", w: month, r: 30_000_000, t: seconds(31 * 86_400) },
-      "project-requests-minute": { q: 60, w: 60, r: 59, t: seconds(60) },
+      "project-requests-minute": { q: 1_000_000, w: 60, r: 999_999, t: seconds(60) },
     });
     const poor = await ask(1_000_000);
     expectError(poor, 402, "quota_exceeded");

@@ -28,7 +28,7 @@ beforeAll(async () => {
   upstream = await Upstream.start((exchange, nth) => (exchange.path.startsWith("/v1beta") ? gemini : claude)(exchange, nth));
   const providers = {
     claude: { kind: "anthropic", api_key: "sk-ant-0001", base_url: upstream.url, models: ["claude-sonnet-4-5", "claude-haiku-4-5"] },
-    google: { kind: "gemini", api_key: "g-0001", base_url: `${upstream.origin}/v1beta`, models: ["gemini-3.5-flash"] },
+    google: { kind: "gemini", api_key: "google-key-0001", base_url: `${upstream.origin}/v1beta`, models: ["gemini-3.5-flash"] },
   };
   project = await Project.create({ base: gateway.url, providers });
 }, 90_000);

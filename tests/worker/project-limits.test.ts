@@ -114,7 +114,7 @@ it("a budget that is switched on counts what was spent before, also of users tha
   const [first, second, third] = [users[0]!, users[1]!, users[2]!];
   for (const user of [first, first, second]) expect((await user.chat(ask)).status).toBe(200);
   // The owner's question makes the ledger complete.
-  await expect.poll(async () => (await project.admin("/usage")).json.totals.requests).toBe(3);
+  await expect.poll(async () => (await project.admin("/usage")).json.totals.requests, { timeout: 15_000 }).toBe(3);
   expect((await project.admin("/users/user-0", { method: "DELETE" })).status).toBe(204);
   await project.admin("/settings", { method: "PUT", body: { limits: { project_tokens_per_day: 4 * EACH + 1 } } });
   expect((await third.chat(ask)).status).toBe(200);
