@@ -63,7 +63,10 @@ function claude({ body }: Exchange, nth: number): Script {
   ].map((data) => ({ send: event(data) }));
   const end = [{ type: "message_delta", delta: { stop_reason: message.stop_reason }, usage }, { type: "message_stop" }].map((data) => ({ send: event(data) }));
   const hangs = body.system?.[0]?.text === "hang" && !first;
-  return { headers: EVENT_STREAM, steps: [...frames, ...(hangs ? [{ hang: true } as const] : end)] };
+  // A client's leaving is noticed at the next write: who hangs goes on talking first.
+  const more = [{ type: "content_block_start", index: 9, content_block: { type: "text", text: "" } }, ...Array.from({ length: 60 }, () => ({ type: "content_block_delta", index: 9, delta: { type: "text_delta", text: "." } }))];
+  const talking = [...more.flatMap((data) => [{ send: event(data) }, { wait: 50 }]), { hang: true } as const];
+  return { headers: EVENT_STREAM, steps: [...frames, ...(hangs ? talking : end)] };
 }
 
 function gemini({ body, path }: Exchange, nth: number): Script {
@@ -115,7 +118,7 @@ describe.each(["claude", "gemini"] as const)("%s gets back what it thought", (di
   describe.each([["whole", false], ["streamed", true]] as const)("%s", (_name, stream) => {
     it.each(["without a thread", "in a thread, only what is new", "in a thread, the whole history"])("%s", async (habit) => {
       const headers: Record<string, string> = habit.startsWith("in") ? { "x-thread-id": `t-${crypto.randomUUID()}` } : {};
-      const talk = { dialect, stream, headers, user: await project.user(`u-${crypto.randomUUID()}`) };
+      const talk = { dialect, stream, headers, user: await reopened().user(`u-${crypto.randomUUID()}`) };
       const said = await ask(talk, [asked]);
       expect(said.tool_calls).toHaveLength(2);
       const done = await ask(talk, habit.endsWith("new") ? results(said) : history(said));
@@ -126,7 +129,7 @@ describe.each(["claude", "gemini"] as const)("%s gets back what it thought", (di
   });
 
   it("after a restart of the gateway, and nobody else does", { timeout: 90_000 }, async () => {
-    const talk = { dialect, stream: true, user: await project.user("ann") };
+    const talk = { dialect, stream: true, user: await reopened().user("ann") };
     const said = await ask(talk, [asked]);
     await gateway.stop();
     gateway = await Gateway.start({ persist, direct: true });
