@@ -171,7 +171,7 @@ impl ProviderConfig {
         view
     }
 
-    /// Whether the deployment pays for it, as [`Target::is_platforms`].
+    /// Whether the deployment pays for it: there is no key of the project's.
     pub fn is_platforms(&self) -> bool {
         self.kind == Kind::Demo || (self.kind == Kind::WorkersAi && self.base_url.is_none())
     }

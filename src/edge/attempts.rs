@@ -84,7 +84,7 @@ impl<'a> Attempts<'a> {
         let mut stop = self.stop(&self.plan.first)?;
         name(facts, &stop);
         let Some(mut begun) = self.begin(&stop, facts).await? else { return Ok(None) };
-        isolate::with(|i| i.health.admit(&stop.key, true, clock::now_ms()));
+        isolate::with(|i| i.health.sent(&stop.key, clock::now_ms()));
         loop {
             match self.attempt(&stop, &begun).await {
                 Ok(opened) => {
@@ -183,7 +183,7 @@ impl<'a> Attempts<'a> {
             if let Some(found) = self.able(resolved, &begun.extras)
                 && (counted || self.move_to(&found, begun).await)
             {
-                isolate::with(|i| i.health.admit(&found.key, true, clock::now_ms()));
+                isolate::with(|i| i.health.sent(&found.key, clock::now_ms()));
                 *stop = found;
                 return true;
             }
@@ -229,7 +229,7 @@ impl<'a> Attempts<'a> {
     async fn give_up(&self, begun: Begun, seen: Seen, left: bool) -> Error {
         let ending = if left { Ending::Cancelled } else { Ending::Failed };
         let error = self.told.as_ref().map_or_else(|| Error::server("an attempt failed without a word"), |(error, _)| error.clone());
-        let ended = Ended { ending, seen, message: None, private: Vec::new(), first_ms: None, error: Some(error.clone()) };
+        let ended = Ended::unspoken(ending, seen, Some(error.clone()));
         // The client learns of the provider's failure, not of ours in its wake; the log has both.
         let _ = begun.settling.settle(ended).await;
         error

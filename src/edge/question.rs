@@ -97,16 +97,13 @@ impl Asking<'_> {
         match gone.in_time(self.patience_ms, read).await {
             Ok(Document { body, usage }) => {
                 let (seen, first_ms) = (Seen::whole(0, usage), Some(clock::now_ms()));
-                settling
-                    .settle(Ended { ending: Ending::Completed, seen, message: None, private: Vec::new(), first_ms, error: None })
-                    .await?;
+                settling.settle(Ended { first_ms, ..Ended::unspoken(Ending::Completed, seen, None) }).await?;
                 Ok(Answer::json_text(200, body))
             }
             Err(error) => {
                 self.abort.abort();
                 let ending = if gone.is_raised() { Ending::Cancelled } else { Ending::Failed };
-                let ended =
-                    Ended { ending, seen: Seen::default(), message: None, private: Vec::new(), first_ms: None, error: Some(error.clone()) };
+                let ended = Ended::unspoken(ending, Seen::default(), Some(error.clone()));
                 // The client learns of the provider's failure, not of ours in its wake; the log has both.
                 let _ = settling.settle(ended).await;
                 Err(error)

@@ -36,6 +36,13 @@ pub struct Ended {
     pub error: Option<Error>,
 }
 
+impl Ended {
+    /// Without a message of an assistant's.
+    pub const fn unspoken(ending: Ending, seen: Seen, error: Option<Error>) -> Self {
+        Self { ending, seen, message: None, private: Vec::new(), first_ms: None, error }
+    }
+}
+
 /// The thread's part of a request.
 pub struct Turn {
     /// The thread.
@@ -137,7 +144,7 @@ impl Settling {
 }
 
 fn lost() -> Ended {
-    Ended { ending: Ending::Cancelled, seen: Seen::default(), message: None, private: Vec::new(), first_ms: None, error: None }
+    Ended::unspoken(Ending::Cancelled, Seen::default(), None)
 }
 
 impl Ticket {

@@ -57,11 +57,6 @@ pub struct Target {
 }
 
 impl Target {
-    /// Whether the deployment pays for it: there is no key of the project's.
-    pub fn is_platforms(&self) -> bool {
-        self.kind == Kind::Demo || (self.kind == Kind::WorkersAi && self.base_url.is_empty())
-    }
-
     /// A POST of JSON to `base_url` and a path. `own` are the dialect's headers (lower case), such as the key's; the target's own
     /// replace ours of the same name. `stream`: events are wanted rather than a document.
     pub(super) fn post(&self, path: &str, stream: bool, own: Vec<(&'static str, String)>, body: Vec<u8>) -> Outbound {

@@ -51,15 +51,12 @@ impl Health {
         self.targets.get(key).and_then(|target| target.latency.expected(now))
     }
 
-    /// Whether a request may be sent to a target at `now`. `alone`: there is no other, so it may.
-    pub fn admit(&mut self, key: &str, alone: bool, now: u64) -> bool {
+    /// A request is sent to a target at `now`; if its breaker was open, it is the probe.
+    pub fn sent(&mut self, key: &str, now: u64) {
         let target = self.target(key, now);
-        let admitted = target.breaker.admit(now) || alone;
-        if admitted {
-            target.sent_ms = now;
-            target.budget.sent(now);
-        }
-        admitted
+        target.breaker.admit(now);
+        target.sent_ms = now;
+        target.budget.sent(now);
     }
 
     /// Takes a retry of a target's, if it has one: none while its breaker is open.
@@ -111,14 +108,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_open_breaker_stands_back_unless_it_is_the_only_one() {
+    fn an_open_breaker_stands_back_and_is_sent_no_retry() {
         let mut health = Health::default();
         (0..5).for_each(|_| health.failed("a", false, 0));
         assert!(!health.would_admit("a", 0) && health.would_admit("b", 0));
-        assert!(!health.admit("a", false, 0) && health.admit("a", true, 0) && health.admit("b", false, 0));
+        for key in ["a", "b"] {
+            health.sent(key, 0);
+        }
+        assert!(!health.would_admit("a", 0) && health.would_admit("b", 0));
         assert!(!health.may_retry("a", 0) && health.may_retry("b", 0));
         health.succeeded("a", Some(7), 1);
-        assert!(health.admit("a", false, 1) && health.may_retry("a", 1));
+        assert!(health.would_admit("a", 1) && health.may_retry("a", 1));
         assert_eq!((health.expected_ms("a", 1), health.expected_ms("b", 1)), (Some(7), None));
     }
 
@@ -127,7 +127,7 @@ mod tests {
         let mut health = Health::default();
         for n in 0..3_000 {
             health.succeeded(&format!("t{n}"), Some(1), n);
-            health.admit("always", true, n);
+            health.sent("always", n);
             health.ring(&format!("p{n}"), n);
             assert!(health.targets.len() <= CAPACITY && health.keys.len() <= CAPACITY);
         }

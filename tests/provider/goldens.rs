@@ -9,11 +9,11 @@ use std::fs;
 use std::path::Path;
 
 use behest::api::chat::ChatRequest;
-use behest::provider::{Call, Extras, Kind};
+use behest::provider::{Call, Extras, Kind, Target};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::play::{every_cut, play_however_cut, random_cuts, target};
+use crate::play::{every_cut, play_each_cut, play_however_cut, random_cuts, target};
 
 #[test]
 fn cases() {
@@ -81,6 +81,31 @@ pub fn extras(setup: &Value) -> Extras {
         max_output: setup["max_output"].as_u64(),
         now_s: 0,
         private: setup.get("private").map(|private| serde_json::from_value(private.clone()).unwrap()).unwrap_or_default(),
+    }
+}
+
+/// What becomes of the case's answers, streamed (cut at every byte) and whole.
+pub fn expect_answers(folder: &Path, chat: &ChatRequest<'_>, target: &Target, extras: &Extras) {
+    let (name, dialect) = (folder.file_name().unwrap().to_string_lossy().into_owned(), target.kind.dialect());
+    if let Ok(stream) = fs::read(folder.join("upstream.sse")) {
+        let mut cuts = every_cut(stream.len());
+        cuts.extend(random_cuts(stream.len(), 20));
+        let played = play_each_cut(&name, &stream, &cuts, || dialect.stream(chat, target, extras));
+        expect(&folder.join("reply.sse"), (played.client != stream).then_some(played.client.as_slice()));
+        expect_usage(folder, &json!({"usage": played.usage, "output_bytes": played.output_bytes}));
+        expect(&folder.join("message.json"), played.message.as_deref().map(str::as_bytes));
+    }
+    let Ok(upstream) = fs::read(folder.join("upstream.json")) else { return };
+    match dialect.response(&upstream, chat, target, extras) {
+        Ok(reply) => {
+            expect(&folder.join("reply.json"), (reply.body != upstream).then_some(&*reply.body));
+            expect_usage(folder, &json!({"usage": reply.usage, "output_bytes": reply.output_bytes}));
+            expect(&folder.join("message.json"), reply.message.as_deref().map(str::as_bytes));
+        }
+        Err(error) => {
+            assert_eq!(error.status(), 502, "{name}");
+            expect(&folder.join("reply.json"), Some(error.body().as_bytes()));
+        }
     }
 }
 

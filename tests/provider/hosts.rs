@@ -15,8 +15,8 @@ use behest::provider::host::{HOSTS, listed};
 use behest::provider::{Call, Extras, Host, Kind, Outbound, Target};
 use serde_json::{Value, json};
 
-use crate::goldens::{expect, expect_usage, extras, setup};
-use crate::play::{every_cut, play_each_cut, random_cuts, target};
+use crate::goldens::{expect, expect_answers, extras, setup};
+use crate::play::target;
 
 /// A target at this host.
 pub fn target_at(host: &str) -> Target {
@@ -47,20 +47,7 @@ fn check(folder: &Path) {
     });
     expect(&folder.join("outbound.json"), outbound);
     expect(&folder.join("refused.json"), asked.as_ref().err().map(behest::error::Error::body).as_deref().map(str::as_bytes));
-    if let Ok(stream) = fs::read(folder.join("upstream.sse")) {
-        let mut cuts = every_cut(stream.len());
-        cuts.extend(random_cuts(stream.len(), 20));
-        let played = play_each_cut(&name, &stream, &cuts, || dialect.stream(&chat, &target, &extras));
-        expect(&folder.join("reply.sse"), (played.client != stream).then_some(played.client.as_slice()));
-        expect_usage(folder, &json!({"usage": played.usage, "output_bytes": played.output_bytes}));
-        expect(&folder.join("message.json"), played.message.as_deref().map(str::as_bytes));
-    }
-    if let Ok(upstream) = fs::read(folder.join("upstream.json")) {
-        let reply = dialect.response(&upstream, &chat, &target, &extras).unwrap();
-        expect(&folder.join("reply.json"), (reply.body != upstream).then_some(&*reply.body));
-        expect_usage(folder, &json!({"usage": reply.usage, "output_bytes": reply.output_bytes}));
-        expect(&folder.join("message.json"), reply.message.as_deref().map(str::as_bytes));
-    }
+    expect_answers(folder, &chat, &target, &extras);
 }
 
 #[test]

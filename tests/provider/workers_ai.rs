@@ -11,8 +11,8 @@ use behest::api::chat::ChatRequest;
 use behest::provider::{Call, Extras, Host, Kind, Target};
 use serde_json::{Value, json};
 
-use crate::goldens::{expect, expect_usage, extras, setup};
-use crate::play::{every_cut, play_each_cut, random_cuts, target};
+use crate::goldens::{expect, expect_answers, extras, setup};
+use crate::play::target;
 
 const MODEL: &str = "@cf/meta/llama-3.3-70b-instruct-fp8-fast";
 
@@ -40,27 +40,7 @@ fn check(folder: &Path) {
     let Call::WorkersAi(run) = dialect.request(&chat, &target, &extras).unwrap() else { panic!("{name}: no run") };
     assert_eq!(run.model, MODEL);
     expect(&folder.join("inputs.json"), Some(&run.inputs));
-    if let Ok(stream) = fs::read(folder.join("upstream.sse")) {
-        let mut cuts = every_cut(stream.len());
-        cuts.extend(random_cuts(stream.len(), 20));
-        let played = play_each_cut(&name, &stream, &cuts, || dialect.stream(&chat, &target, &extras));
-        expect(&folder.join("reply.sse"), (played.client != stream).then_some(played.client.as_slice()));
-        expect_usage(folder, &json!({"usage": played.usage, "output_bytes": played.output_bytes}));
-        expect(&folder.join("message.json"), played.message.as_deref().map(str::as_bytes));
-    }
-    if let Ok(upstream) = fs::read(folder.join("upstream.json")) {
-        match dialect.response(&upstream, &chat, &target, &extras) {
-            Ok(reply) => {
-                expect(&folder.join("reply.json"), (reply.body != upstream).then_some(&*reply.body));
-                expect_usage(folder, &json!({"usage": reply.usage, "output_bytes": reply.output_bytes}));
-                expect(&folder.join("message.json"), reply.message.as_deref().map(str::as_bytes));
-            }
-            Err(error) => {
-                assert_eq!(error.status(), 502, "{name}");
-                expect(&folder.join("reply.json"), Some(error.body().as_bytes()));
-            }
-        }
-    }
+    expect_answers(folder, &chat, &target, &extras);
 }
 
 #[test]
