@@ -2,6 +2,7 @@
 //!
 //! Always holds: deny by default; a path that is not in the table is 404, a method that is not is 405.
 
+use crate::auth::capabilities::Scope;
 use crate::error::{Code, Error, Result};
 
 /// What a request asks for. Ids are as the client wrote them, percent-decoded.
@@ -11,6 +12,8 @@ pub enum Route {
     Health,
     Jwks,
     Mint,
+    TokenExchange,
+    Attenuate,
     Chat,
     Embeddings,
     Moderations,
@@ -35,6 +38,15 @@ pub enum Route {
     ListKeys { id: String },
     RotateKey { id: String, key: String },
     DeleteKey { id: String, key: String },
+    CreateSigningKey { id: String },
+    ListSigningKeys { id: String },
+    DeleteSigningKey { id: String, kid: String },
+    ListIssuers { id: String },
+    Issuer { id: String, name: String },
+    PutIssuer { id: String, name: String },
+    DeleteIssuer { id: String, name: String },
+    Revoke { id: String },
+    Audit { id: String },
     ListProviders { id: String },
     Provider { id: String, name: String },
     PutProvider { id: String, name: String },
@@ -62,8 +74,10 @@ pub enum Door {
     Public,
     /// A project's API key.
     ApiKey,
-    /// A user's token.
-    User,
+    /// A user's token with this scope.
+    User(Scope),
+    /// A token of an identity provider, in the body.
+    Subject,
     /// The deployment's admin token.
     Admin,
 }
@@ -86,20 +100,22 @@ const TABLE: &[(&str, &str, Door, Make)] = &[
     ("GET", "/healthz", Door::Public, |_| Route::Health),
     ("GET", "/.well-known/jwks.json", Door::Public, |_| Route::Jwks),
     ("POST", "/v1/auth/mint", Door::ApiKey, |_| Route::Mint),
-    ("POST", "/v1/chat/completions", Door::User, |_| Route::Chat),
-    ("POST", "/v1/embeddings", Door::User, |_| Route::Embeddings),
-    ("POST", "/v1/moderations", Door::User, |_| Route::Moderations),
-    ("GET", "/v1/models", Door::User, |_| Route::Models),
+    ("POST", "/v1/auth/token", Door::Subject, |_| Route::TokenExchange),
+    ("POST", "/v1/auth/attenuate", Door::User(Scope::Any), |_| Route::Attenuate),
+    ("POST", "/v1/chat/completions", Door::User(Scope::Chat), |_| Route::Chat),
+    ("POST", "/v1/embeddings", Door::User(Scope::Embeddings), |_| Route::Embeddings),
+    ("POST", "/v1/moderations", Door::User(Scope::Moderations), |_| Route::Moderations),
+    ("GET", "/v1/models", Door::User(Scope::Any), |_| Route::Models),
     // A model's name may contain slashes.
-    ("GET", "/v1/models/**", Door::User, |[id, _]| Route::Model { id }),
-    ("GET", "/v1/usage", Door::User, |_| Route::Usage),
-    ("GET", "/v1/billing/usage", Door::User, |_| Route::Billing),
-    ("GET", "/v1/limits", Door::User, |_| Route::Limits),
-    ("GET", "/v1/threads", Door::User, |_| Route::Threads),
-    ("GET", "/v1/threads/*", Door::User, |[id, _]| Route::Thread { id }),
-    ("GET", "/v1/threads/*/messages", Door::User, |[id, _]| Route::Messages { id }),
-    ("PATCH", "/v1/threads/*", Door::User, |[id, _]| Route::PatchThread { id }),
-    ("DELETE", "/v1/threads/*", Door::User, |[id, _]| Route::DeleteThread { id }),
+    ("GET", "/v1/models/**", Door::User(Scope::Any), |[id, _]| Route::Model { id }),
+    ("GET", "/v1/usage", Door::User(Scope::Usage), |_| Route::Usage),
+    ("GET", "/v1/billing/usage", Door::User(Scope::Usage), |_| Route::Billing),
+    ("GET", "/v1/limits", Door::User(Scope::Usage), |_| Route::Limits),
+    ("GET", "/v1/threads", Door::User(Scope::ThreadsRead), |_| Route::Threads),
+    ("GET", "/v1/threads/*", Door::User(Scope::ThreadsRead), |[id, _]| Route::Thread { id }),
+    ("GET", "/v1/threads/*/messages", Door::User(Scope::ThreadsRead), |[id, _]| Route::Messages { id }),
+    ("PATCH", "/v1/threads/*", Door::User(Scope::ThreadsWrite), |[id, _]| Route::PatchThread { id }),
+    ("DELETE", "/v1/threads/*", Door::User(Scope::ThreadsWrite), |[id, _]| Route::DeleteThread { id }),
     ("POST", "/v1/projects", Door::Admin, |_| Route::CreateProject),
     ("GET", "/v1/projects", Door::Admin, |_| Route::ListProjects),
     ("GET", "/v1/projects/*", Door::Admin, |[id, _]| Route::Project { id }),
@@ -111,6 +127,15 @@ const TABLE: &[(&str, &str, Door, Make)] = &[
     ("GET", "/v1/projects/*/keys", Door::Admin, |[id, _]| Route::ListKeys { id }),
     ("POST", "/v1/projects/*/keys/*/rotate", Door::Admin, |[id, key]| Route::RotateKey { id, key }),
     ("DELETE", "/v1/projects/*/keys/*", Door::Admin, |[id, key]| Route::DeleteKey { id, key }),
+    ("POST", "/v1/projects/*/signing-keys", Door::Admin, |[id, _]| Route::CreateSigningKey { id }),
+    ("GET", "/v1/projects/*/signing-keys", Door::Admin, |[id, _]| Route::ListSigningKeys { id }),
+    ("DELETE", "/v1/projects/*/signing-keys/*", Door::Admin, |[id, kid]| Route::DeleteSigningKey { id, kid }),
+    ("GET", "/v1/projects/*/issuers", Door::Admin, |[id, _]| Route::ListIssuers { id }),
+    ("GET", "/v1/projects/*/issuers/*", Door::Admin, |[id, name]| Route::Issuer { id, name }),
+    ("PUT", "/v1/projects/*/issuers/*", Door::Admin, |[id, name]| Route::PutIssuer { id, name }),
+    ("DELETE", "/v1/projects/*/issuers/*", Door::Admin, |[id, name]| Route::DeleteIssuer { id, name }),
+    ("POST", "/v1/projects/*/revocations", Door::Admin, |[id, _]| Route::Revoke { id }),
+    ("GET", "/v1/projects/*/audit", Door::Admin, |[id, _]| Route::Audit { id }),
     ("GET", "/v1/projects/*/providers", Door::Admin, |[id, _]| Route::ListProviders { id }),
     ("GET", "/v1/projects/*/providers/*", Door::Admin, |[id, name]| Route::Provider { id, name }),
     ("PUT", "/v1/projects/*/providers/*", Door::Admin, |[id, name]| Route::PutProvider { id, name }),

@@ -4,7 +4,8 @@
 
 use serde_json::Value;
 
-use crate::auth::token::{AUDIENCE, UserClaims};
+use crate::auth::capabilities::{ALL_SCOPES, Capabilities};
+use crate::auth::token::{AUDIENCE, UserClaims, Via};
 use crate::error::{Code, Error, Result};
 use crate::json;
 
@@ -12,8 +13,6 @@ use crate::json;
 pub const MIN_TTL_S: u64 = 60;
 /// Longest life of a token, in seconds.
 pub const MAX_TTL_S: u64 = 86_400;
-/// What a user's token may do.
-pub const USER_SCOPES: &str = "chat embeddings moderations models threads usage";
 
 /// What the project and the key allow.
 pub struct Terms<'a> {
@@ -21,6 +20,8 @@ pub struct Terms<'a> {
     pub tenant_id: &'a str,
     /// Project id.
     pub project_id: &'a str,
+    /// The API key that mints.
+    pub key_id: &'a str,
     /// Issuer of the deployment.
     pub issuer: &'a str,
     /// Life when the request names none, seconds.
@@ -53,12 +54,15 @@ pub fn parse(body: &[u8], terms: &Terms, mut fresh_id: impl FnMut() -> String) -
         pid: terms.project_id.to_owned(),
         uid: user_id(field("user_id"))?,
         role: role(field("role"), terms.may_mint_admin)?,
-        scp: USER_SCOPES.to_owned(),
+        scp: ALL_SCOPES.to_owned(),
         iss: terms.issuer.to_owned(),
         aud: AUDIENCE.to_owned(),
         jti: fresh_id(),
         sid: session_id(field("session_id"))?.unwrap_or_else(fresh_id),
         tier: tier(field("tier"))?,
+        via: Some(Via::Key(terms.key_id.to_owned())),
+        par: Vec::new(),
+        capabilities: Capabilities::default(),
     };
     Ok(Mint { claims, ttl })
 }
@@ -162,7 +166,15 @@ mod tests {
     use serde_json::json;
 
     fn terms(may_mint_admin: bool) -> Terms<'static> {
-        Terms { tenant_id: "tnt_default", project_id: "proj_1", issuer: "behest", default_ttl: 900, max_ttl: 3600, may_mint_admin }
+        Terms {
+            tenant_id: "tnt_default",
+            project_id: "proj_1",
+            key_id: "key_1",
+            issuer: "behest",
+            default_ttl: 900,
+            max_ttl: 3600,
+            may_mint_admin,
+        }
     }
 
     fn mint(body: &Value) -> Result<Mint> {

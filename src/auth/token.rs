@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::auth::capabilities::Capabilities;
 use crate::error::{Code, Error, Result};
 use crate::secrets::{MasterKeys, Purpose, hex};
 
@@ -48,6 +49,50 @@ pub struct UserClaims {
     /// Tier by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
+    /// What let the user in ([`Via`], written out); absent in older tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<Via>,
+    /// The ids of the tokens that this one was made from, nearest first: whoever revokes one of them revokes this.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub par: Vec<String>,
+    /// What it may do less than its user.
+    #[serde(flatten)]
+    pub capabilities: Capabilities,
+}
+
+/// What vouched for a user: written `key:<id>`, `signing:<kid>`, `issuer:<name>`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Via {
+    /// An API key minted the token, or is the caller itself.
+    Key(String),
+    /// A key that the tenant signs with.
+    Signing(String),
+    /// An identity provider that the project trusts.
+    Issuer(String),
+}
+
+impl From<Via> for String {
+    fn from(via: Via) -> Self {
+        match via {
+            Via::Key(id) => format!("key:{id}"),
+            Via::Signing(kid) => format!("signing:{kid}"),
+            Via::Issuer(name) => format!("issuer:{name}"),
+        }
+    }
+}
+
+impl TryFrom<String> for Via {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> std::result::Result<Self, Self::Error> {
+        match text.split_once(':') {
+            Some(("key", id)) => Ok(Self::Key(id.to_owned())),
+            Some(("signing", kid)) => Ok(Self::Signing(kid.to_owned())),
+            Some(("issuer", name)) => Ok(Self::Issuer(name.to_owned())),
+            _ => Err("nobody that can vouch for a user"),
+        }
+    }
 }
 
 /// A verified caller.
@@ -55,8 +100,12 @@ pub struct UserClaims {
 pub struct Principal {
     /// The claims.
     pub claims: UserClaims,
+    /// When the token was made, epoch seconds; 0 if it does not say.
+    pub issued_at: u64,
     /// When the token ends, epoch seconds.
     pub expires_at: u64,
+    /// Which configuration of the tenant's key or of the issuer verified it (its `revision`); 0 for our own.
+    pub trust: u64,
 }
 
 /// A key pair with its id.
@@ -97,23 +146,23 @@ impl TokenKeys {
         Ed25519.token(&header, &claims, &pair.signing).map_err(|e| Error::server(format!("a token could not be signed: {e}")))
     }
 
-    /// Verifies a token at `now` (epoch seconds).
+    /// Verifies a token at `now` (epoch seconds); `None` if its `kid` is none of ours.
     ///
     /// # Errors
     /// 401 `token_expired` for a good token whose time is over, else 401 `invalid_token`.
-    pub fn verify(&self, token: &str, now: u64) -> Result<Principal> {
+    pub fn verify(&self, token: &str, now: u64) -> Option<Result<Principal>> {
         if token.len() > MAX_TOKEN_BYTES {
-            return Err(invalid("it is too long"));
+            return Some(Err(invalid("it is too long")));
         }
-        let untrusted = UntrustedToken::new(token).map_err(|_| invalid("it is not a JWT"))?;
-        let pair = self
-            .pairs
-            .iter()
-            .find(|pair| untrusted.header().key_id.as_deref() == Some(&pair.kid))
-            .ok_or_else(|| invalid("it was signed with a key this deployment does not know"))?;
+        let Ok(untrusted) = UntrustedToken::new(token) else { return Some(Err(invalid("it is not a JWT"))) };
+        let pair = self.pairs.iter().find(|pair| untrusted.header().key_id.as_deref() == Some(&pair.kid))?;
+        Some(self.verify_own(pair, &untrusted, now))
+    }
+
+    fn verify_own(&self, pair: &Pair, untrusted: &UntrustedToken, now: u64) -> Result<Principal> {
         let token = Ed25519
             .validator::<UserClaims>(&pair.signing.verifying_key())
-            .validate(&untrusted)
+            .validate(untrusted)
             .map_err(|_| invalid("its signature or its claims are not valid"))?;
         self.check(token.claims(), now)
     }
@@ -135,8 +184,9 @@ impl TokenKeys {
         claims
             .validate_expiration(&times)
             .map_err(|_| Error::new(Code::TokenExpired, "The token's time is over. Mint a new one with POST /v1/auth/mint."))?;
-        let expires_at = claims.expiration.and_then(|at| u64::try_from(at.timestamp()).ok()).unwrap_or(0);
-        Ok(Principal { claims: custom.clone(), expires_at })
+        let seconds = |at: Option<Moment>| at.and_then(|at| u64::try_from(at.timestamp()).ok()).unwrap_or(0);
+        let (issued_at, expires_at) = (seconds(claims.issued_at), seconds(claims.expiration));
+        Ok(Principal { claims: custom.clone(), issued_at, expires_at, trust: 0 })
     }
 
     /// The JWKS document: public halves only.
@@ -200,16 +250,23 @@ mod tests {
             jti: "j".into(),
             sid: "s".into(),
             tier: None,
+            via: None,
+            par: Vec::new(),
+            capabilities: Capabilities::default(),
         }
+    }
+
+    fn verify(keys: &TokenKeys, token: &str, now: u64) -> Result<Principal> {
+        keys.verify(token, now).unwrap_or_else(|| Err(invalid("nobody's")))
     }
 
     #[test]
     fn a_signed_token_verifies_until_its_end_and_the_leeway() {
         let token = keys(1).sign(claims(), 1_000, 1_900).unwrap();
-        assert_eq!(keys(1).verify(&token, 1_500).unwrap(), Principal { claims: claims(), expires_at: 1_900 });
-        assert!(keys(1).verify(&token, 1_929).is_ok());
-        assert_eq!(keys(1).verify(&token, 1_931).unwrap_err().name(), "token_expired");
-        assert_eq!(keys(1).verify(&token, 900).unwrap_err().name(), "invalid_token");
+        assert_eq!(verify(&keys(1), &token, 1_500).unwrap(), Principal { claims: claims(), issued_at: 1_000, expires_at: 1_900, trust: 0 });
+        assert!(verify(&keys(1), &token, 1_929).is_ok());
+        assert_eq!(verify(&keys(1), &token, 1_931).unwrap_err().name(), "token_expired");
+        assert_eq!(verify(&keys(1), &token, 900).unwrap_err().name(), "invalid_token");
     }
 
     #[test]
@@ -230,7 +287,7 @@ mod tests {
             keys(2).sign(claims(), 1_000, 1_900).unwrap(),
             keys(1).sign(foreign, 1_000, 1_900).unwrap(),
         ] {
-            assert_eq!(keys(1).verify(&bad, 1_500).unwrap_err().name(), "invalid_token", "{bad}");
+            assert_eq!(verify(&keys(1), &bad, 1_500).unwrap_err().name(), "invalid_token", "{bad}");
         }
     }
 
@@ -240,7 +297,7 @@ mod tests {
         let both = MasterKeys::parse(&format!("b:{},a:{}", hex(&[2; 32]), hex(&[1; 32]))).unwrap();
         let token = TokenKeys::derive(&old, "behest").sign(claims(), 1_000, 1_900).unwrap();
         let rotated = TokenKeys::derive(&both, "behest");
-        assert!(rotated.verify(&token, 1_500).is_ok());
+        assert!(verify(&rotated, &token, 1_500).is_ok());
         assert_eq!(rotated.jwks()["keys"].as_array().unwrap().len(), 2);
         assert!(!rotated.jwks().to_string().contains("\"d\""));
     }

@@ -3,6 +3,7 @@
 //! Always holds: a snapshot is complete and consistent; secrets in it are sealed. The Project object owns it,
 //! KV carries it to the isolates. Absent on purpose: how it is stored or fetched (`project`, `edge::snapshots`).
 
+pub mod issuer;
 pub mod limits;
 pub mod model;
 pub mod number;
@@ -14,6 +15,7 @@ pub mod provider;
 mod provider_fields;
 pub mod routing;
 pub mod settings;
+pub mod signing_key;
 pub mod tier;
 pub mod vertex;
 pub mod zone;
@@ -23,9 +25,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::alert::settings::AlertSettings;
+use crate::auth::marks::Marks;
 
+pub use issuer::Issuer;
 pub use provider::ProviderConfig;
 pub use settings::Settings;
+pub use signing_key::SigningKey;
 
 /// Version of the snapshot's form in KV.
 pub const SNAPSHOT_VERSION: u32 = 1;
@@ -105,6 +110,15 @@ pub struct Snapshot {
     /// API keys by id.
     #[serde(default)]
     pub keys: BTreeMap<String, KeyInfo>,
+    /// Public keys of the tenant, by `kid`: tokens that they signed are taken.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub signing_keys: BTreeMap<String, SigningKey>,
+    /// Identity providers by name: tokens that they signed are taken.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub issuers: BTreeMap<String, Issuer>,
+    /// Tokens that are void.
+    #[serde(default)]
+    pub marks: Marks,
 }
 
 impl Snapshot {

@@ -13,7 +13,9 @@ use crate::directory;
 use crate::edge::answer::Answer;
 use crate::edge::deployment::Deployment;
 use crate::edge::inbound::{Inbound, MAX_SMALL_BODY};
-use crate::edge::{access_token, alerts, clock, ledger, mint, objects, random, snapshots, tiers, users, zones};
+use crate::edge::{
+    access_token, alerts, audit, clock, issuers, ledger, mint, objects, random, revocations, signing_keys, snapshots, tiers, users, zones,
+};
 use crate::error::{Code, Error, Result};
 use crate::project::Command;
 use crate::route::Route;
@@ -70,6 +72,14 @@ pub async fn serve(inbound: &mut Inbound, deployment: &Deployment, route: Route)
         route @ (Route::Alerts { .. } | Route::PutAlerts { .. } | Route::DeleteAlerts { .. }) => {
             alerts::serve(inbound, deployment, route).await
         }
+        Route::CreateSigningKey { .. } | Route::ListSigningKeys { .. } | Route::DeleteSigningKey { .. } => {
+            signing_keys::serve(inbound, deployment, route).await
+        }
+        Route::ListIssuers { .. } | Route::Issuer { .. } | Route::PutIssuer { .. } | Route::DeleteIssuer { .. } => {
+            issuers::serve(inbound, deployment, route).await
+        }
+        Route::Revoke { .. } => revocations::serve(inbound, deployment, route).await,
+        Route::Audit { .. } => audit::serve(inbound, deployment, route).await,
         route => tiers::serve(inbound, route).await,
     }
 }

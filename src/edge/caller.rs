@@ -4,7 +4,9 @@ use std::rc::Rc;
 
 use crate::api::ratelimit::{self, Window};
 use crate::auth::bearer::Credential;
+use crate::auth::capabilities::Scope;
 use crate::auth::mint::is_header_id;
+use crate::auth::standing;
 use crate::auth::token::{self, Principal};
 use crate::config::limits::{self, Named};
 use crate::cors;
@@ -13,7 +15,7 @@ use crate::edge::clock;
 use crate::edge::deployment::Deployment;
 use crate::edge::inbound::Inbound;
 use crate::edge::snapshots::{self, Ready};
-use crate::edge::{address, isolate, zones};
+use crate::edge::{address, foreign, isolate, zones};
 use crate::error::{Code, Error, Result};
 use crate::user::alerts::Watch;
 use crate::user::command::{Limits, ProjectTerms, RateSnapshot};
@@ -34,10 +36,12 @@ impl Caller {
     ///
     /// # Errors
     /// 401 for the token, 403 for the project or the origin, 429 for the address.
-    pub async fn of(inbound: &Inbound, deployment: &Deployment, facts: &mut Facts) -> Result<Self> {
+    pub async fn of(inbound: &Inbound, deployment: &Deployment, scope: Scope, facts: &mut Facts) -> Result<Self> {
         let header = inbound.header("authorization");
-        let principal = verified(deployment, Credential::parse(header.as_deref()).user_token()?)?;
+        let principal = verified(inbound, deployment, Credential::parse(header.as_deref()).user_token()?).await?;
         let project = snapshots::active(inbound, &principal.claims.pid).await?;
+        standing::check(&project.snapshot, &principal)?;
+        scope.check(&principal.claims.scp)?;
         cors::check(project.snapshot.settings.allowed_origins.as_ref(), inbound.origin.as_deref())?;
         let address = address::admit_in_project(inbound, deployment, &project.snapshot, facts).await?;
         Ok(Self { principal, project, address })
@@ -49,6 +53,7 @@ impl Caller {
     /// As [`Self::of`].
     pub async fn refreshed(&self, inbound: &Inbound) -> Result<Self> {
         let project = snapshots::newest(inbound, self.project_id()).await?;
+        standing::check(&project.snapshot, &self.principal)?;
         cors::check(project.snapshot.settings.allowed_origins.as_ref(), inbound.origin.as_deref())?;
         Ok(Self { principal: Rc::clone(&self.principal), project, address: self.address })
     }
@@ -108,12 +113,15 @@ impl Caller {
     }
 }
 
-fn verified(deployment: &Deployment, text: &str) -> Result<Rc<Principal>> {
+async fn verified(inbound: &Inbound, deployment: &Deployment, text: &str) -> Result<Rc<Principal>> {
     let (key, now) = (token::cache_key(text), clock::now_s());
     if let Some(principal) = isolate::with(|i| i.tokens.get(&key, now * 1000).cloned()) {
         return Ok(principal);
     }
-    let principal = Rc::new(deployment.tokens.verify(text, now)?);
+    let principal = Rc::new(match deployment.tokens.verify(text, now) {
+        None => foreign::verify(inbound, deployment, text).await?,
+        Some(own) => own?,
+    });
     isolate::with(|i| i.tokens.put(key, Rc::clone(&principal), principal.expires_at.saturating_mul(1000)));
     Ok(principal)
 }

@@ -13,7 +13,7 @@ use crate::edge::answer::{Answer, Body, Facts};
 use crate::edge::caller::Caller;
 use crate::edge::deployment::{self, Deployment};
 use crate::edge::inbound::Inbound;
-use crate::edge::{address, admin, chat, clock, log, mint, models, objects, question, random, threads, usage};
+use crate::edge::{address, admin, attenuate, chat, clock, log, mint, models, objects, question, random, threads, token_exchange, usage};
 use crate::error::{Error, Result};
 use crate::route::{self, Door, Match, Route};
 use crate::user::{Command, Outcome};
@@ -59,8 +59,9 @@ async fn serve(inbound: &mut Inbound, context: &Context, found: Match, facts: &m
             Credential::parse(inbound.header("authorization").as_deref()).admin(&deployment.admin_token)?;
             admin::serve(inbound, &deployment, found.route).await
         }
-        Door::User => {
-            let caller = Caller::of(inbound, &deployment, facts).await?;
+        Door::Subject => token_exchange::serve(inbound, &deployment).await,
+        Door::User(scope) => {
+            let caller = Caller::of(inbound, &deployment, scope, facts).await?;
             user(inbound, context, &deployment, &caller, found.route, facts).await
         }
     }
@@ -75,6 +76,7 @@ async fn user(
     facts: &mut Facts,
 ) -> Result<Answer> {
     let result = match route {
+        Route::Attenuate => attenuate::serve(inbound, deployment, caller).await,
         Route::Chat => chat::serve(inbound, context, deployment, caller, facts).await,
         Route::Embeddings => question::embeddings(inbound, context, deployment, caller, facts).await,
         Route::Moderations => question::moderations(inbound, context, deployment, caller, facts).await,

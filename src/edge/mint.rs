@@ -32,6 +32,7 @@ pub async fn mint(inbound: &mut Inbound, deployment: &Deployment) -> Result<Answ
     let terms = Terms {
         tenant_id: &snapshot.project.tenant_id,
         project_id: &snapshot.project.id,
+        key_id: &stored.key_id,
         issuer: deployment.tokens.issuer(),
         default_ttl: snapshot.settings.token.default_ttl,
         max_ttl: snapshot.settings.token.max_ttl,

@@ -10,9 +10,12 @@ use serde_json::Value;
 
 use crate::alert::settings::AlertSettings;
 use crate::auth::api_key::StoredKey;
+use crate::auth::marks::Marks;
 use crate::auth::mint::is_tier_name;
 use crate::config::tier::{self, Tier, Tiers};
-use crate::config::{KeyInfo, Project, ProviderConfig, SNAPSHOT_VERSION, Settings, Snapshot, Status, key_kv_name, patch};
+use crate::config::{
+    Issuer, KeyInfo, Project, ProviderConfig, SNAPSHOT_VERSION, Settings, SigningKey, Snapshot, Status, key_kv_name, patch,
+};
 use crate::error::{Code, Error, Result};
 
 /// Most keys and providers of a project: the snapshot is read on cold starts and must stay small.
@@ -42,6 +45,10 @@ pub enum Command {
     DeleteKey { id: String },
     PutProvider { name: String, config: Box<ProviderConfig> },
     DeleteProvider { name: String },
+    PutSigningKey { key: Box<SigningKey> },
+    DeleteSigningKey { kid: String },
+    PutIssuer { name: String, issuer: Box<Issuer> },
+    DeleteIssuer { name: String },
     PutTier { name: String, tier: Box<Tier> },
     DeleteTier { name: String },
     PutAlerts { settings: Box<AlertSettings> },
@@ -88,6 +95,9 @@ impl State {
             tiers: BTreeMap::new(),
             alerts: None,
             keys: BTreeMap::new(),
+            signing_keys: BTreeMap::new(),
+            issuers: BTreeMap::new(),
+            marks: Marks::default(),
         };
         self.publish(&snapshot)?;
         self.snapshot = Some(snapshot.clone());
@@ -121,6 +131,19 @@ impl State {
             Command::DeleteProvider { name } => {
                 snapshot.providers.remove(&name).ok_or_else(|| not_found("provider"))?;
             }
+            Command::PutSigningKey { key } => put_signing_key(snapshot, *key)?,
+            Command::DeleteSigningKey { kid } => {
+                snapshot.signing_keys.remove(&kid).ok_or_else(|| not_found("signing key"))?;
+            }
+            Command::PutIssuer { name, issuer } => {
+                if snapshot.issuers.len() >= MAX_ENTRIES && !snapshot.issuers.contains_key(&name) {
+                    return Err(full("issuers"));
+                }
+                snapshot.issuers.insert(name, Issuer { revision: snapshot.version + 1, ..*issuer });
+            }
+            Command::DeleteIssuer { name } => {
+                snapshot.issuers.remove(&name).ok_or_else(|| not_found("issuer"))?;
+            }
             Command::PutAlerts { settings } => snapshot.alerts = Some(*settings),
             Command::DeleteAlerts => drop(snapshot.alerts.take().ok_or_else(|| not_found("alerts"))?),
             Command::PutTier { name, tier } => put_tier(&mut snapshot.tiers, name, *tier)?,
@@ -151,6 +174,17 @@ impl State {
             self.outbox.insert(key_kv_name(&key.index), None);
         }
     }
+}
+
+fn put_signing_key(snapshot: &mut Snapshot, key: SigningKey) -> Result<()> {
+    if snapshot.signing_keys.contains_key(&key.kid) {
+        return Err(Error::new(Code::Conflict, "The project has a signing key of this kid already. Delete it first.").with_param("kid"));
+    }
+    if snapshot.signing_keys.len() >= MAX_ENTRIES {
+        return Err(full("signing keys"));
+    }
+    snapshot.signing_keys.insert(key.kid.clone(), SigningKey { revision: snapshot.version + 1, ..key });
+    Ok(())
 }
 
 fn put_tier(tiers: &mut Tiers, name: String, tier: Tier) -> Result<()> {
