@@ -92,6 +92,33 @@ impl Capabilities {
         Err(Error::new(Code::Forbidden, format!("The model `{name}` is not among those this token may use.")).with_param("model"))
     }
 
+    /// What a request may have as its reply's maximum, if it names one.
+    ///
+    /// # Errors
+    /// 403 that names `max_tokens` for more than the token's.
+    pub fn check_output(&self, named: Option<u64>) -> Result<()> {
+        match (self.max_tokens, named) {
+            (Some(most), Some(named)) if named > most.get() => {
+                let message = format!("The token may ask for at most {} output tokens in a reply.", most.get());
+                Err(Error::new(Code::Forbidden, message).with_param("max_tokens"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The most output tokens of a reply that names no maximum: what is granted, and no more than the token's.
+    pub fn output(&self, granted: Option<u64>) -> Option<u64> {
+        match (self.max_tokens.map(Count::get), granted) {
+            (Some(most), Some(granted)) => Some(granted.min(most)),
+            (most, granted) => granted.or(most),
+        }
+    }
+
+    /// Whether a target that the owner wrote down may serve a request: by any of its names.
+    pub fn allows_target(&self, provider: &str, model: &str) -> bool {
+        self.models.is_none() || self.allows_model(model) || self.allows_model(&format!("{provider}/{model}"))
+    }
+
     /// Where the request comes from: the page and the address.
     ///
     /// # Errors
@@ -136,7 +163,7 @@ impl Capabilities {
 }
 
 /// Whether an entry of a list of models covers a name, or another entry.
-fn covers(entry: &str, name: &str) -> bool {
+pub(crate) fn covers(entry: &str, name: &str) -> bool {
     entry == name || entry.strip_suffix('*').is_some_and(|prefix| name.starts_with(prefix))
 }
 
@@ -154,8 +181,13 @@ fn network(text: &str) -> Option<(u128, u32, u32)> {
     Some((number, bits, width))
 }
 
+/// Whether a text is an address or a network.
+pub(crate) fn is_network(text: &str) -> bool {
+    network(text).is_some()
+}
+
 /// Whether a network contains an address or a smaller network.
-fn contains(outer: &str, inner: &str) -> bool {
+pub(crate) fn contains(outer: &str, inner: &str) -> bool {
     let (Some((outer, outer_bits, outer_width)), Some((inner, inner_bits, inner_width))) = (network(outer), network(inner)) else {
         return false;
     };
@@ -245,4 +277,103 @@ pub fn common_scopes(ours: &str, asked: &str) -> String {
     words.sort_unstable();
     words.dedup();
     words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn capabilities(value: &Value) -> Capabilities {
+        serde_json::from_value(value.clone()).unwrap()
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error() {
+        for (field, value) in [
+            ("models", json!("gpt-4o")),
+            ("models", json!([1])),
+            ("max_tokens", json!("5")),
+            ("max_tokens", json!(0)),
+            ("tokens_max", json!(1.5)),
+            ("usd_max", json!("1")),
+            ("usd_max", json!(-1)),
+            ("origin", json!(["https://a.example"])),
+            ("thread", json!(1)),
+            ("ip", json!(10)),
+            ("one_time", json!("true")),
+            ("one_time", json!(1)),
+            ("under", json!("x")),
+        ] {
+            assert!(serde_json::from_value::<Capabilities>(json!({field: value})).is_err(), "{field} {value}");
+        }
+        assert_eq!(capabilities(&json!({})), Capabilities::default());
+    }
+
+    #[test]
+    fn places_are_the_tokens_own() {
+        for (own, origin, address, open) in [
+            (json!({}), None, None, true),
+            (json!({"origin": "https://a.example"}), Some("https://a.example"), None, true),
+            (json!({"origin": "https://a.example"}), Some("https://b.example"), None, false),
+            (json!({"origin": "https://a.example"}), None, None, false),
+            (json!({"ip": "203.0.113.7"}), None, Some("203.0.113.7"), true),
+            (json!({"ip": "203.0.113.7"}), None, Some("::ffff:203.0.113.7"), true),
+            (json!({"ip": "203.0.113.7"}), None, Some("203.0.113.8"), false),
+            (json!({"ip": "203.0.113.0/24"}), None, Some("203.0.113.255"), true),
+            (json!({"ip": "203.0.113.0/24"}), None, Some("203.0.114.0"), false),
+            (json!({"ip": "2001:db8::/32"}), None, Some("2001:db8:1::1"), true),
+            (json!({"ip": "2001:db8::/32"}), None, Some("2001:db9::1"), false),
+            (json!({"ip": "0.0.0.0/0"}), None, Some("203.0.113.8"), true),
+            (json!({"ip": "::/0"}), None, Some("203.0.113.8"), false),
+            (json!({"ip": "203.0.113.7"}), None, None, false),
+            (json!({"ip": "nonsense"}), None, Some("203.0.113.7"), false),
+        ] {
+            assert_eq!(capabilities(&own).check_place(origin, address).is_ok(), open, "{own} {origin:?} {address:?}");
+        }
+    }
+
+    #[test]
+    fn threads_sessions_and_maxima_are_the_tokens_own() {
+        let own = capabilities(&json!({"thread": "t", "sid_only": true, "max_tokens": 10}));
+        assert_eq!(own.thread(None), Ok(Some("t".into())));
+        assert_eq!(own.thread(Some("u".into())).unwrap_err().status(), 403);
+        assert_eq!(own.session(None, "s"), Ok("s".into()));
+        assert_eq!(own.session(Some("x".into()), "s").unwrap_err().status(), 403);
+        assert_eq!(Capabilities::default().session(Some("x".into()), "s"), Ok("x".into()));
+        assert_eq!(
+            (own.check_output(Some(11)).unwrap_err().status(), own.check_output(Some(10)), own.check_output(None)),
+            (403, Ok(()), Ok(()))
+        );
+        assert_eq!((own.output(None), own.output(Some(5)), own.output(Some(50))), (Some(10), Some(5), Some(10)));
+        assert_eq!((Capabilities::default().output(None), Capabilities::default().output(Some(5))), (None, Some(5)));
+    }
+
+    #[test]
+    fn scopes_open_routes() {
+        for (scp, scope, open) in [
+            (ALL_SCOPES, Scope::ThreadsWrite, true),
+            ("chat", Scope::Any, true),
+            ("", Scope::Any, true),
+            ("", Scope::Chat, false),
+            ("chatter", Scope::Chat, false),
+            ("chat", Scope::Moderations, true),
+            ("chat", Scope::Embeddings, false),
+            ("threads:read", Scope::ThreadsRead, true),
+            ("threads:read", Scope::ThreadsWrite, false),
+            ("threads", Scope::ThreadsRead, true),
+            ("usage", Scope::Chat, false),
+        ] {
+            assert_eq!(scope.check(scp).is_ok(), open, "{scp} {scope:?}");
+        }
+        for (ours, asked, both) in [
+            ("chat threads", "threads:read", "threads:read"),
+            ("threads:read", "threads", "threads:read"),
+            ("chat", "chat embeddings", "chat"),
+            ("chat", "usage", ""),
+        ] {
+            assert_eq!(common_scopes(ours, asked), both, "{ours} {asked}");
+        }
+        assert_eq!(read_scopes("scp", " usage  chat chat "), Ok("chat usage".into()));
+    }
 }

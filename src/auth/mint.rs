@@ -5,6 +5,7 @@
 use serde_json::Value;
 
 use crate::auth::capabilities::{ALL_SCOPES, Capabilities};
+use crate::auth::narrow::Asked;
 use crate::auth::token::{AUDIENCE, UserClaims, Via};
 use crate::error::{Code, Error, Result};
 use crate::json;
@@ -64,15 +65,22 @@ pub fn parse(body: &[u8], terms: &Terms, mut fresh_id: impl FnMut() -> String) -
         par: Vec::new(),
         capabilities: Capabilities::default(),
     };
+    // A session that the app names is where the token belongs; `sid` binds it there.
+    let claims = Asked::read(&body)?.narrow(&claims)?;
     Ok(Mint { claims, ttl })
 }
 
-/// The superset of every answer that clients read: three equal token fields, integer times.
+/// The superset of every answer that clients read.
 pub fn answer(mint: &Mint, token: &str, now: u64) -> Value {
+    fields(&mint.claims, token, mint.ttl, now)
+}
+
+/// What is told of a token that was just made: three equal token fields, integer times in seconds.
+pub fn fields(claims: &UserClaims, token: &str, ttl: u64, now: u64) -> Value {
     serde_json::json!({
         "access_token": token, "jwt": token, "token": token, "token_type": "Bearer",
-        "project_id": mint.claims.pid, "session_id": mint.claims.sid,
-        "ttl": mint.ttl, "expires_in": mint.ttl, "expires_at": now + mint.ttl,
+        "project_id": claims.pid, "session_id": claims.sid,
+        "ttl": ttl, "expires_in": ttl, "expires_at": now.saturating_add(ttl),
     })
 }
 

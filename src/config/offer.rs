@@ -15,7 +15,7 @@ use crate::price::Rates;
 use crate::provider::{Kind, demo};
 
 /// The name that stands for the project's default.
-const DEFAULT: &str = "default";
+pub const DEFAULT: &str = "default";
 
 /// One name.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,8 +67,12 @@ pub fn all(snapshot: &Snapshot, now_ms: u64) -> Vec<Offer<'_>> {
 /// # Errors
 /// 404 `model_not_found`.
 pub fn one<'a>(snapshot: &'a Snapshot, name: &str) -> Result<Offer<'a>> {
-    Offer::of(snapshot, name)
-        .map_err(|_| Error::new(Code::ModelNotFound, format!("There is no model `{name}` in this project.")).with_param("model"))
+    Offer::of(snapshot, name).map_err(|_| unknown(name))
+}
+
+/// There is no such name, as far as this caller is concerned.
+pub fn unknown(name: &str) -> Error {
+    Error::new(Code::ModelNotFound, format!("There is no model `{name}` in this project.")).with_param("model")
 }
 
 /// The models that a provider serves, by its own names.

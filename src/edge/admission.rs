@@ -76,12 +76,12 @@ impl Admission<'_> {
         facts: &mut Facts,
     ) -> Result<Option<Started>> {
         let settings = &self.caller.project.snapshot.settings;
-        let estimate = estimate(chat, target, settings.system_prompt.as_deref());
+        let estimate = self.estimate(chat, target);
         let mut ticket = self.ticket(target, estimate.input);
         let mut extras = Extras {
             prepend: Vec::new(),
             system_prompt: settings.system_prompt.clone(),
-            max_output: None,
+            max_output: self.caller.capabilities().output(None),
             now_s: self.inbound.arrived_ms / 1000,
             private: Vec::new(),
         };
@@ -101,7 +101,7 @@ impl Admission<'_> {
         ticket.input_estimate = begun.reservation.input;
         extras.prepend = begun.prepend;
         extras.private = begun.private;
-        extras.max_output = begun.reservation.max_output;
+        extras.max_output = self.caller.capabilities().output(begun.reservation.max_output);
         ticket.seq = Some(begun.reservation.seq);
         ticket.turn = thread_id.zip(begun.base).map(|(id, base)| Turn { id, base, messages: messages(chat) });
         let account = Account {
@@ -174,6 +174,19 @@ impl Admission<'_> {
         Ok(served(resolved, if hours { rates } else { rates.map(Rates::without_hours) }))
     }
 
+    /// What a chat may cost at most at this target, in tokens.
+    pub fn estimate(&self, chat: &ChatRequest<'_>, target: &Target) -> Estimate {
+        let system_prompt = self.caller.project.snapshot.settings.system_prompt.as_deref();
+        let (_, model) = target.limits();
+        let most = self.caller.capabilities().output(Some(model)).unwrap_or(model);
+        Estimate {
+            input: chat.prompt_tokens_estimate() + system_prompt.map_or(0, |prompt| text_tokens(prompt.len())),
+            output: chat.max_output.map(|max| max.saturating_mul(chat.n)),
+            output_default: most.saturating_mul(chat.n),
+            choices: chat.n,
+        }
+    }
+
     async fn admit(&self, command: Begin, facts: &mut Facts) -> Result<Option<Begun>> {
         let (outcome, rows) =
             objects::user(&self.inbound.env, self.caller.project_id(), self.caller.uid(), &Command::Begin(command)).await?;
@@ -231,17 +244,6 @@ fn served(resolved: &Resolved<'_>, rates: Option<Rates>) -> store::Served {
 /// The warning of a model that counts as free because nobody knows its price.
 pub fn warning(served: &store::Served) -> Option<(&'static str, String)> {
     served.rates.is_none().then(|| ("x-behest-warning", price::UNPRICED.to_owned()))
-}
-
-/// What the request may cost at most, in tokens.
-pub fn estimate(chat: &ChatRequest<'_>, target: &Target, system_prompt: Option<&str>) -> Estimate {
-    let (_, max_output) = target.limits();
-    Estimate {
-        input: chat.prompt_tokens_estimate() + system_prompt.map_or(0, |prompt| text_tokens(prompt.len())),
-        output: chat.max_output.map(|max| max.saturating_mul(chat.n)),
-        output_default: max_output.saturating_mul(chat.n),
-        choices: chat.n,
-    }
 }
 
 /// Whether the request may ask the provider to keep a part of it in a cache for an hour (Anthropic's `ttl`).

@@ -16,7 +16,7 @@ use crate::auth::api_key::last4;
 use crate::config::model::Resolved;
 use crate::config::routing::{Routing, TIMEOUT_MS};
 use crate::edge::account::Account;
-use crate::edge::admission::{Admission, estimate, warning};
+use crate::edge::admission::{Admission, warning};
 use crate::edge::answer::{Answer, Facts};
 use crate::edge::exchange::{Exchange, Failed, Opened};
 use crate::edge::gone::Gone;
@@ -205,10 +205,9 @@ impl<'a> Attempts<'a> {
     async fn move_to(&self, stop: &Stop<'_>, begun: &mut Begun) -> bool {
         let Ok(served) = self.admission.served(self.chat, stop.resolved) else { return false };
         if let Some((account, reservation)) = &mut begun.held {
-            let settings = &self.admission.caller.project.snapshot.settings;
-            let estimate = estimate(self.chat, &stop.target, settings.system_prompt.as_deref());
+            let estimate = self.admission.estimate(self.chat, &stop.target);
             let Ok(moved) = account.reroute(served, estimate).await else { return false };
-            begun.extras.max_output = moved.max_output;
+            begun.extras.max_output = self.admission.caller.capabilities().output(moved.max_output);
             *reservation = moved;
         }
         let mut trail = begun.trail.borrow_mut();

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::api::ratelimit::{self, Window};
 use crate::auth::bearer::Credential;
-use crate::auth::capabilities::Scope;
+use crate::auth::capabilities::{Capabilities, Scope};
 use crate::auth::mint::is_header_id;
 use crate::auth::standing;
 use crate::auth::token::{self, Principal};
@@ -41,8 +41,10 @@ impl Caller {
         let principal = verified(inbound, deployment, Credential::parse(header.as_deref()).user_token()?).await?;
         let project = snapshots::active(inbound, &principal.claims.pid).await?;
         standing::check(&project.snapshot, &principal)?;
-        scope.check(&principal.claims.scp)?;
+        deployment.check_host(&inbound.host, &project.snapshot.project.slug)?;
         cors::check(project.snapshot.settings.allowed_origins.as_ref(), inbound.origin.as_deref())?;
+        principal.claims.capabilities.check_place(inbound.origin.as_deref(), inbound.ip.as_deref())?;
+        scope.check(&principal.claims.scp)?;
         let address = address::admit_in_project(inbound, deployment, &project.snapshot, facts).await?;
         Ok(Self { principal, project, address })
     }
@@ -102,6 +104,11 @@ impl Caller {
         ratelimit::headers(&self.address.into_iter().chain(rate.windows).collect::<Vec<_>>())
     }
 
+    /// What the token may do less than its user.
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.principal.claims.capabilities
+    }
+
     /// The tier that the token names.
     pub fn tier(&self) -> Option<&str> {
         self.principal.claims.tier.as_deref()
@@ -124,6 +131,14 @@ async fn verified(inbound: &Inbound, deployment: &Deployment, text: &str) -> Res
     });
     isolate::with(|i| i.tokens.put(key, Rc::clone(&principal), principal.expires_at.saturating_mul(1000)));
     Ok(principal)
+}
+
+/// The session of a request.
+///
+/// # Errors
+/// 400 for a malformed header, 403 for a session that the token is not for.
+pub fn session(inbound: &Inbound, caller: &Caller) -> Result<String> {
+    caller.capabilities().session(header_id(inbound, "x-session-id")?, &caller.principal.claims.sid)
 }
 
 /// A session or thread id from a header.

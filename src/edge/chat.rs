@@ -5,10 +5,11 @@
 use worker::Context;
 
 use crate::api::chat::ChatRequest;
+use crate::auth::narrow;
 use crate::edge::admission::Admission;
 use crate::edge::answer::{Answer, Facts};
 use crate::edge::attempts::Attempts;
-use crate::edge::caller::{Caller, header_id};
+use crate::edge::caller::{Caller, header_id, session};
 use crate::edge::deployment::Deployment;
 use crate::edge::gone::Gone;
 use crate::edge::inbound::{Inbound, MAX_BODY};
@@ -46,12 +47,13 @@ async fn exchange(
     chat: &ChatRequest<'_>,
     facts: &mut Facts,
 ) -> Result<Option<Answer>> {
-    let session = header_id(inbound, "x-session-id")?.unwrap_or_else(|| caller.principal.claims.sid.clone());
-    let thread = header_id(inbound, "x-thread-id")?;
+    let session = session(inbound, caller)?;
+    let thread = narrow::thread(&caller.principal.claims, header_id(inbound, "x-thread-id")?)?;
+    caller.capabilities().check_output(chat.max_output)?;
     facts.push(("x-session-id", session.clone()));
     facts.extend(thread.clone().map(|id| ("x-thread-id", id)));
     let snapshot = &caller.project.snapshot;
-    let plan = isolate::with(|i| plan(snapshot, chat, &i.health, clock::now_ms()))?;
+    let plan = isolate::with(|i| plan(snapshot, caller.capabilities(), chat, &i.health, clock::now_ms()))?;
     let thread = thread.filter(|_| snapshot.settings.memory.enabled);
     let admission = Admission { inbound, deployment, caller, request_id: inbound.request_id.clone(), session, thread };
     let gone = Gone::of(&inbound.request);

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use worker::Env;
 
 use crate::alert::delivery::FIRST_PAUSE_MS;
+use crate::auth::host::ProjectHosts;
 use crate::auth::token::{self, TokenKeys};
 use crate::error::{Error, Result};
 use crate::secrets::{Key, MasterKeys, Purpose, hex};
@@ -37,6 +38,8 @@ pub struct Deployment {
     pub asks_limiter: bool,
     /// Names the objects that count addresses.
     pub address_key: Key,
+    /// The projects' own hosts, if they have some.
+    pub hosts: Option<ProjectHosts>,
     /// Whether base URLs on private addresses are allowed.
     pub allow_private: bool,
     /// How long a settled request may wait until its project is told, in ms.
@@ -62,6 +65,16 @@ pub fn get(env: &Env) -> Result<Rc<Deployment>> {
     let deployment = Rc::new(read(env)?);
     DEPLOYMENT.set(Some(Rc::clone(&deployment)));
     Ok(deployment)
+}
+
+impl Deployment {
+    /// Whether a request to this host may use the project of this slug.
+    ///
+    /// # Errors
+    /// 403 for a host of another project.
+    pub fn check_host(&self, host: &str, slug: &str) -> Result<()> {
+        self.hosts.as_ref().map_or(Ok(()), |hosts| hosts.check(host, slug))
+    }
 }
 
 /// How long a settled request may wait until its project is told, in ms: 1 second to 1 hour.
@@ -97,6 +110,7 @@ fn read(env: &Env) -> Result<Deployment> {
         ip_rpm,
         asks_limiter,
         address_key,
+        hosts: text("PROJECT_HOSTS").map(|hosts| ProjectHosts::parse(&hosts)).transpose().map_err(Error::server)?,
         allow_private: flag("ALLOW_PRIVATE_UPSTREAMS"),
         roll_up_ms: roll_up_ms(env),
         alert_pause_ms: number("ALERT_RETRY_MS")?.unwrap_or(FIRST_PAUSE_MS).clamp(10, FIRST_PAUSE_MS),

@@ -33,6 +33,10 @@ pub struct Inbound {
     pub query: Vec<(String, String)>,
     /// `Origin`, if a browser sent it.
     pub origin: Option<String>,
+    /// The host name it was sent to, lower case.
+    pub host: String,
+    /// The client's address, as the platform saw it.
+    pub ip: Option<String>,
     /// What the client's address counts as, as the platform saw it.
     pub address: String,
     /// `x-request-id` of the answer.
@@ -75,14 +79,15 @@ impl Costs {
 impl Inbound {
     /// Reads the parts that every route needs.
     pub fn new(request: Request, env: Env, request_id: String, arrived_ms: u64) -> Self {
-        let (path, query) = match Url::parse(&request.url()) {
-            Ok(url) => (url.path().to_owned(), url.query_pairs().into_owned().collect()),
-            Err(_) => (String::new(), Vec::new()),
+        let (host, path, query) = match Url::parse(&request.url()) {
+            Ok(url) => (url.host_str().unwrap_or_default().to_owned(), url.path().to_owned(), url.query_pairs().into_owned().collect()),
+            Err(_) => (String::new(), String::new(), Vec::new()),
         };
         let (method, headers) = (request.method(), request.headers());
         let origin = headers.get("origin").ok().flatten();
-        let address = headers.get("cf-connecting-ip").ok().flatten().map_or_else(|| "unknown".to_owned(), |ip| counted(&ip));
-        Self { env, method, path, query, origin, address, request_id, arrived_ms, costs: Rc::default(), request, headers }
+        let ip = headers.get("cf-connecting-ip").ok().flatten();
+        let address = ip.as_deref().map_or_else(|| "unknown".to_owned(), counted);
+        Self { env, method, host, path, query, origin, ip, address, request_id, arrived_ms, costs: Rc::default(), request, headers }
     }
 
     /// A request header.

@@ -27,6 +27,7 @@ pub async fn mint(inbound: &mut Inbound, deployment: &Deployment) -> Result<Answ
     let ready = snapshots::active(inbound, &stored.project_id).await?;
     let snapshot = &ready.snapshot;
     let capabilities = capabilities(snapshot, &stored)?;
+    deployment.check_host(&inbound.host, &snapshot.project.slug)?;
     cors::check(snapshot.settings.allowed_origins.as_ref(), inbound.origin.as_deref())?;
     let body = inbound.body(MAX_SMALL_BODY).await?;
     let terms = Terms {

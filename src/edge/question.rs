@@ -10,7 +10,7 @@ use crate::api::embeddings::EmbeddingsRequest;
 use crate::api::moderations::ModerationsRequest;
 use crate::edge::admission::Admission;
 use crate::edge::answer::{Answer, Facts};
-use crate::edge::caller::{Caller, header_id};
+use crate::edge::caller::{Caller, session};
 use crate::edge::deployment::Deployment;
 use crate::edge::exchange::unread;
 use crate::edge::gone::Gone;
@@ -64,9 +64,10 @@ impl Asked<'_> {
     /// One try; `None` if the configuration is too old to say.
     async fn exchange(&self, caller: &Caller, facts: &mut Facts) -> Result<Option<Answer>> {
         let Self { inbound, context, deployment, question } = *self;
-        let session = header_id(inbound, "x-session-id")?.unwrap_or_else(|| caller.principal.claims.sid.clone());
+        let session = session(inbound, caller)?;
         facts.push(("x-session-id", session.clone()));
         let resolved = question.resolve(&caller.project.snapshot)?;
+        caller.capabilities().check_model(question.model().unwrap_or(&resolved.model))?;
         let target = caller.project.target(deployment, &resolved)?;
         facts.push(("x-behest-provider", target.provider.clone()));
         facts.push(("x-behest-model", resolved.served_model().to_owned()));

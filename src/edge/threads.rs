@@ -9,13 +9,20 @@ use crate::edge::answer::Answer;
 use crate::edge::caller::Caller;
 use crate::edge::inbound::Inbound;
 use crate::edge::objects;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::route::Route;
 use crate::user::command::{ListMessages, ListThreads, PatchThread, ThreadId};
 use crate::user::{Command, Outcome};
 
 /// Serves a thread route.
 pub async fn serve(inbound: &mut Inbound, caller: &Caller, route: Route) -> Result<Answer> {
+    let own = caller.capabilities().thread.as_ref();
+    let route = match (route, own) {
+        // A token of one thread sees that one.
+        (Route::Threads, Some(own)) => return only(inbound, caller, own).await,
+        (route, Some(own)) if thread_of(&route) != Some(own) => return Err(Error::new(Code::NotFound, "There is no thread with this id.")),
+        (route, _) => route,
+    };
     let command = command(inbound, route).await?;
     let (outcome, rows) = objects::user(&inbound.env, caller.project_id(), caller.uid(), &command).await?;
     inbound.costs.object_call(rows);
@@ -31,6 +38,28 @@ pub async fn serve(inbound: &mut Inbound, caller: &Caller, route: Route) -> Resu
         }
         Outcome::Deleted => Ok(Answer::empty(204)),
         _ => Err(Error::server("the user object answered something else")),
+    }
+}
+
+/// The list of a token that is for one thread.
+async fn only(inbound: &Inbound, caller: &Caller, id: &str) -> Result<Answer> {
+    let command = Command::GetThread(ThreadId { id: id.to_owned() });
+    match objects::user(&inbound.env, caller.project_id(), caller.uid(), &command).await {
+        Ok((Outcome::Thread(thread), rows)) => {
+            inbound.costs.object_call(rows);
+            Ok(Answer::json_text(200, json(&[thread])?))
+        }
+        Err(error) if error.code() == Code::NotFound => Ok(Answer::json_text(200, "[]")),
+        Ok(_) => Err(Error::server("the user object answered something else")),
+        Err(error) => Err(error),
+    }
+}
+
+/// The thread that a route names.
+fn thread_of(route: &Route) -> Option<&String> {
+    match route {
+        Route::Thread { id } | Route::Messages { id } | Route::PatchThread { id } | Route::DeleteThread { id } => Some(id),
+        _ => None,
     }
 }
 

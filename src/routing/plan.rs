@@ -7,6 +7,7 @@
 use super::health::{Health, key_of};
 use super::policy;
 use crate::api::chat::{AUTO, ChatRequest};
+use crate::auth::capabilities::Capabilities;
 use crate::config::Snapshot;
 use crate::config::model::{self, Resolved};
 use crate::error::{Error, Result};
@@ -45,21 +46,49 @@ impl<'a> Plan<'a> {
 /// Plans a request.
 ///
 /// # Errors
-/// As `config::model::resolve`; 400 if the policy finds no model that can serve it.
-pub fn plan<'a>(snapshot: &'a Snapshot, chat: &ChatRequest<'_>, health: &Health, now: u64) -> Result<Plan<'a>> {
+/// As `config::model::resolve`; 400 if the policy finds no model that can serve it; 403 for a model that the token may not name.
+pub fn plan<'a>(
+    snapshot: &'a Snapshot,
+    capabilities: &Capabilities,
+    chat: &ChatRequest<'_>,
+    health: &Health,
+    now: u64,
+) -> Result<Plan<'a>> {
     let routing = &snapshot.settings.routing;
     let open = chat.model.is_none() && (chat.auto || snapshot.settings.default_model.is_none());
     let (mut targets, picked) = match routing.auto.as_ref().filter(|_| open && !snapshot.providers.is_empty()) {
         Some(auto) => (policy::ranked(snapshot, auto, chat, health, now)?, true),
         None => (vec![model::resolve(snapshot, chat.model.as_deref())?], false),
     };
+    let may_serve = |target: &Resolved<'_>| capabilities.allows_target(target.provider, &target.model);
+    if picked {
+        targets.retain(may_serve);
+        if targets.is_empty() {
+            capabilities.check_model(AUTO)?;
+        }
+    } else {
+        check_named(snapshot, capabilities, chat, &targets)?;
+    }
     let asked = if picked { Some(AUTO) } else { chat.model.as_deref().or(snapshot.settings.default_model.as_deref()) };
     let own = targets.first().map(|first| routing.fallbacks_of(asked.unwrap_or(AUTO), first.provider, &first.model));
-    targets.extend(own.unwrap_or_default().iter().filter_map(|name| model::find(snapshot, name).ok()));
+    let fallback = |name: &String| {
+        let found = model::find(snapshot, name).ok()?;
+        (capabilities.allows_model(name) || may_serve(&found)).then_some(found)
+    };
+    targets.extend(own.unwrap_or_default().iter().filter_map(fallback));
     let (targets, moved) = in_order(snapshot, targets, health, now);
     let mut targets = targets.into_iter();
     let first = targets.next().ok_or_else(|| Error::server("a plan without a target"))?;
     Ok(Plan { first, others: targets.collect(), named: !picked && !moved })
+}
+
+/// Whether the token may name what the client names, or the default.
+fn check_named(snapshot: &Snapshot, capabilities: &Capabilities, chat: &ChatRequest<'_>, targets: &[Resolved<'_>]) -> Result<()> {
+    let served = targets.first().map(|first| first.model.as_str());
+    match chat.model.as_deref().or(snapshot.settings.default_model.as_deref()).or(served) {
+        Some(name) => capabilities.check_model(name),
+        None => Ok(()),
+    }
 }
 
 /// Without doubles, and who is not well last; and whether the first is another one now.
@@ -97,9 +126,13 @@ mod tests {
     }
 
     fn names(snapshot: &Snapshot, body: &Value, health: &Health) -> Result<(Vec<String>, bool), u16> {
+        names_for(snapshot, &Capabilities::default(), body, health)
+    }
+
+    fn names_for(snapshot: &Snapshot, capabilities: &Capabilities, body: &Value, health: &Health) -> Result<(Vec<String>, bool), u16> {
         let body = body.to_string();
         let chat = ChatRequest::parse(body.as_bytes()).unwrap();
-        let plan = plan(snapshot, &chat, health, 0).map_err(|error| error.status())?;
+        let plan = plan(snapshot, capabilities, &chat, health, 0).map_err(|error| error.status())?;
         let name = |at| plan.get(at).map(|target| format!("{}/{}", target.provider, target.model));
         Ok(((0..plan.len()).filter_map(name).collect(), plan.named))
     }
@@ -132,6 +165,33 @@ mod tests {
         check(&settings, &json!({"model": "gpt-4o"}), &well, &["openai/gpt-4o", "openai/gpt-4o-mini"], true);
         check(&settings, &json!({"model": "gpt-4o-mini"}), &well, &["openai/gpt-4o-mini", "claude/claude-opus-4-5"], true);
         check(&json!({}), &json!({"model": "gpt-4o"}), &well, &["openai/gpt-4o"], true);
+    }
+
+    #[test]
+    fn a_token_of_some_models_reaches_no_other() {
+        let settings = json!({
+            "default_model": "gpt-4o",
+            "routing": {"aliases": {"fast": "gpt-4o-mini"}, "fallbacks": {"*": ["claude-haiku-4-5", "gemini-2.5-flash"]}},
+        });
+        let auto = json!({"routing": {"auto": {"policy": "quality", "models": ["gpt-4o", "claude-haiku-4-5"]}}});
+        for (settings, models, asked, expected) in [
+            (&settings, json!(["gpt-4o", "claude-*"]), json!("gpt-4o"), Ok(vec!["openai/gpt-4o", "claude/claude-haiku-4-5"])),
+            (&settings, json!(["gpt-4o"]), json!(null), Ok(vec!["openai/gpt-4o"])),
+            (&settings, json!(["gpt-4o-mini"]), json!(null), Err(403)),
+            (&settings, json!(["gpt-4o-mini"]), json!("auto"), Err(403)),
+            (&settings, json!(["gpt-4o-mini"]), json!("gpt-4o"), Err(403)),
+            (&settings, json!(["fast"]), json!("fast"), Ok(vec!["openai/gpt-4o-mini"])),
+            (&settings, json!(["gpt-4o-mini"]), json!("fast"), Err(403)),
+            (&settings, json!(["gpt-4o-mini"]), json!("openai/gpt-4o-mini"), Err(403)),
+            (&auto, json!(["claude/*"]), json!("auto"), Ok(vec!["claude/claude-haiku-4-5"])),
+            (&auto, json!(["gemini-*"]), json!("auto"), Err(403)),
+        ] {
+            let capabilities: Capabilities = serde_json::from_value(json!({"models": models})).unwrap();
+            let body = json!({"messages": [{"role": "user", "content": "x"}], "model": asked});
+            let planned = names_for(&snapshot(settings), &capabilities, &body, &Health::default()).map(|(names, _)| names);
+            let expected = expected.map(|names| names.into_iter().map(str::to_owned).collect());
+            assert_eq!(planned, expected, "{models} {asked}");
+        }
     }
 
     #[test]
