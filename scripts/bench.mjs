@@ -1,4 +1,4 @@
-// `npm run bench`, `npm run bench:budgets`, `npm run cost`: a fresh build, then the bench's run.mjs with whatever arguments were given, on the
+// `npm run bench`, `npm run bench:budgets`, `npm run bench:verify`, `npm run cost`: a fresh build, then the bench's run.mjs with whatever arguments were given, on the
 // pinned node.
 // Always holds: what is measured is what `npm run build` makes of the sources as they are now.
 // Absent: the measuring itself.
@@ -9,7 +9,7 @@ import { at, BIN, ROOT, toolEnv } from "./project.mjs";
 import { setup } from "./setup.mjs";
 import { main } from "./terminal.mjs";
 
-const OTHERS = ["budgets", "cost"];
+const OTHERS = ["budgets", "cost", "verify"];
 const given = process.argv.slice(2);
 const folder = OTHERS.includes(given[0]) ? [given.shift()] : [];
 
