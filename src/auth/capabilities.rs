@@ -247,6 +247,11 @@ impl Scope {
     }
 }
 
+/// Whether a word is a scope.
+pub fn is_scope(word: &str) -> bool {
+    SCOPES.contains(&word)
+}
+
 /// Reads scopes that somebody asks for.
 ///
 /// # Errors

@@ -154,7 +154,10 @@ pub fn is_tier_name(name: &str) -> bool {
 }
 
 /// A tier by name; 1, 2 and 3 are the numbers older clients send for free, pro and max.
-fn tier(value: &Value) -> Result<Option<String>> {
+///
+/// # Errors
+/// 400 that names `tier`.
+pub fn tier(value: &Value) -> Result<Option<String>> {
     match value {
         Value::Null => Ok(None),
         Value::String(name) if is_tier_name(name) => Ok(Some(name.clone())),

@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use web_sys::CryptoKey;
+
 use crate::auth::api_key::StoredKey;
 use crate::auth::ip_limit::IpLimit;
 use crate::auth::token::Principal;
@@ -31,6 +33,8 @@ pub struct Isolate {
     pub zones: Cache<String, Zone>,
     /// Service accounts in use, with their tokens, by fingerprint.
     pub accounts: Cache<[u8; 32], Rc<Account>>,
+    /// Public keys of others, imported, by digest.
+    pub public_keys: Cache<[u8; 32], CryptoKey>,
     /// Requests per address.
     pub addresses: IpLimit,
     /// How the targets are that it sends to.
@@ -44,6 +48,7 @@ thread_local! {
         snapshots: Cache::new(500),
         zones: Cache::new(100),
         accounts: Cache::new(500),
+        public_keys: Cache::new(500),
         addresses: IpLimit::default(),
         health: Health::default(),
     });

@@ -38,6 +38,7 @@ mod reporting;
 mod revocations;
 mod rsa;
 mod settle;
+mod signature;
 mod signing_keys;
 mod snapshots;
 mod source;

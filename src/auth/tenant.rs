@@ -1,0 +1,189 @@
+//! Tokens that a tenant signs for its own users: which project and key they name, and who they then are.
+//!
+//! Always holds: nothing is read as truth before the signature is good; the role is `user`; a claim that would narrow the token and
+//! cannot be read refuses it. Absent on purpose: the signature (`edge::signature`), and whether the key still stands (`standing`).
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::auth::capabilities::{ALL_SCOPES, Capabilities, is_scope};
+use crate::auth::jwk::PublicKey;
+use crate::auth::jws::Jws;
+use crate::auth::mint::{self, check_user_id, is_header_id};
+use crate::auth::token::{AUDIENCE, LEEWAY_S, Principal, UserClaims, Via, invalid};
+use crate::config::{Project, SigningKey, Snapshot};
+use crate::error::{Code, Error, Result};
+use crate::secrets::hex;
+
+/// Issuers that tokens of the SDKs name, beside the deployment's own.
+const ISSUERS: [&str; 3] = ["behest", "https://api.behest.ai", "https://api.behest.app"];
+/// Times and numbers from here on are not exact in every JSON reader.
+const MAX_SECONDS: u64 = 1 << 53;
+/// Claims that narrow a token: there and `null` is not absent.
+const NARROWING: [&str; 9] = ["models", "max_tokens", "tokens_max", "usd_max", "origin", "thread", "ip", "one_time", "sid_only"];
+/// Claims that only this deployment writes: they tie a token to the ones it was made from.
+const OURS: [&str; 2] = ["under", "par"];
+
+/// What a token of this project must agree with.
+pub struct Terms<'a> {
+    /// The project that it names.
+    pub project: &'a Project,
+    /// The key that signed it.
+    pub key: &'a SigningKey,
+    /// The deployment's issuer.
+    pub issuer: &'a str,
+    /// The longest life, in seconds.
+    pub max_ttl: u64,
+}
+
+/// The project that a token names, if it names one that could be ours.
+pub fn project_id(unverified: &Map<String, Value>) -> Option<&str> {
+    let id = unverified.get("pid")?.as_str()?;
+    let digits = id.strip_prefix("proj_")?;
+    (digits.len() == 24 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))).then_some(id)
+}
+
+/// The key of the project that a token names: by `kid`, or the only one of its algorithm if it names none.
+///
+/// # Errors
+/// 401 if there is none.
+pub fn key<'a>(snapshot: &'a Snapshot, jws: &Jws<'_>) -> Result<&'a SigningKey> {
+    let found = if let Some(kid) = &jws.kid {
+        snapshot.signing_keys.get(kid)
+    } else {
+        let mut fitting = snapshot.signing_keys.values().filter(|key| key.alg == jws.alg.name());
+        fitting.next().filter(|_| fitting.next().is_none())
+    };
+    found.ok_or_else(|| invalid("it was signed with a key this project does not know"))
+}
+
+/// A registered key, ready to verify.
+///
+/// # Errors
+/// A server error if what is stored is no key.
+pub fn public_key(key: &SigningKey) -> Result<PublicKey> {
+    PublicKey::from_jwk(&key.jwk, Some(&key.alg)).map_err(|_| Error::server(format!("the signing key {} is damaged", key.kid)))
+}
+
+/// Who a token is for. Its signature is good.
+///
+/// # Errors
+/// 401 that says which claim is not as it must be; `token_expired` for a token whose time is over.
+pub fn principal(jws: &Jws<'_>, terms: &Terms, now: u64) -> Result<Principal> {
+    let claims = &jws.unverified;
+    check_place(claims, terms)?;
+    let (issued_at, expires_at) = times(claims, terms.max_ttl, now)?;
+    // Of what was signed, not of the signature: some algorithms let anybody make another good signature from one.
+    let digest = hex(&Sha256::digest(jws.signed.as_bytes()));
+    let made = |range: core::ops::Range<usize>| digest.get(range).unwrap_or_default().to_owned();
+    let claims = UserClaims {
+        tid: terms.project.tenant_id.clone(),
+        pid: terms.project.id.clone(),
+        uid: user_id(claims)?,
+        role: "user".to_owned(),
+        scp: scopes(claims.get("scp"))?,
+        iss: text(claims, "iss").unwrap_or_default().to_owned(),
+        aud: AUDIENCE.to_owned(),
+        jti: id(claims, "jti")?.unwrap_or_else(|| made(0..32)),
+        sid: id(claims, "sid")?.unwrap_or_else(|| made(32..64)),
+        tier: mint::tier(claims.get("tier").unwrap_or(&Value::Null)).map_err(|_| wrong("tier"))?,
+        via: Some(Via::Signing(terms.key.kid.clone())),
+        par: Vec::new(),
+        capabilities: capabilities(claims)?,
+    };
+    Ok(Principal { claims, issued_at, expires_at, trust: terms.key.revision })
+}
+
+fn check_place(claims: &Map<String, Value>, terms: &Terms) -> Result<()> {
+    if text(claims, "pid") != Some(&terms.project.id) || text(claims, "tid") != Some(&terms.project.tenant_id) {
+        return Err(invalid("its `tid` and `pid` are not those of the project"));
+    }
+    if !text(claims, "iss").is_some_and(|iss| iss == terms.issuer || ISSUERS.contains(&iss)) {
+        return Err(invalid("its `iss` is none that is taken here"));
+    }
+    let ours = match claims.get("aud") {
+        Some(Value::Array(list)) => list.iter().all(Value::is_string) && list.iter().any(|aud| aud == AUDIENCE),
+        Some(aud) => aud == AUDIENCE,
+        None => false,
+    };
+    if ours { Ok(()) } else { Err(invalid("its `aud` is not `behest`")) }
+}
+
+/// When it was made (0 if it does not say) and when it ends.
+fn times(claims: &Map<String, Value>, max_ttl: u64, now: u64) -> Result<(u64, u64)> {
+    let expires_at = seconds(claims, "exp")?.ok_or_else(|| wrong("exp"))?;
+    let (issued_at, not_before) = (seconds(claims, "iat")?, seconds(claims, "nbf")?);
+    let latest = now.saturating_add(LEEWAY_S);
+    if issued_at.is_some_and(|at| at > latest) || not_before.is_some_and(|at| at > latest) {
+        return Err(invalid("it is not valid yet"));
+    }
+    if expires_at.saturating_add(LEEWAY_S) <= now {
+        return Err(Error::new(Code::TokenExpired, "The token's time is over. Sign a new one."));
+    }
+    if expires_at.saturating_sub(issued_at.unwrap_or(now)) > max_ttl.saturating_add(LEEWAY_S) {
+        return Err(invalid(&format!("its life is longer than the {max_ttl} seconds that the project allows")));
+    }
+    Ok((issued_at.unwrap_or(0), expires_at))
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, not negative and below 2^53")]
+fn seconds(claims: &Map<String, Value>, name: &str) -> Result<Option<u64>> {
+    let Some(value) = claims.get(name) else { return Ok(None) };
+    let whole = |number: f64| (number.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(&number)).then_some(number as u64);
+    let read = value.as_u64().or_else(|| value.as_f64().and_then(whole)).filter(|at| *at < MAX_SECONDS);
+    read.map(Some).ok_or_else(|| wrong(name))
+}
+
+fn user_id(claims: &Map<String, Value>) -> Result<String> {
+    let uid = text(claims, "uid").filter(|uid| check_user_id(uid).is_ok());
+    uid.map(str::to_owned).ok_or_else(|| wrong("uid"))
+}
+
+/// `scp` as one string. Absent and empty mean all: the SDKs send an empty list. Words that are no scopes give nothing.
+fn scopes(scp: Option<&Value>) -> Result<String> {
+    let words: Vec<&str> = match scp {
+        None => Vec::new(),
+        Some(Value::String(text)) => text.split_ascii_whitespace().collect(),
+        Some(Value::Array(list)) => list.iter().map(Value::as_str).collect::<Option<_>>().ok_or_else(|| wrong("scp"))?,
+        Some(_) => return Err(wrong("scp")),
+    };
+    if words.is_empty() {
+        return Ok(ALL_SCOPES.to_owned());
+    }
+    let mut known: Vec<&str> = words.into_iter().filter(|word| is_scope(word)).collect();
+    known.sort_unstable();
+    known.dedup();
+    Ok(known.join(" "))
+}
+
+fn id(claims: &Map<String, Value>, name: &str) -> Result<Option<String>> {
+    match claims.get(name) {
+        None => Ok(None),
+        Some(Value::String(id)) if is_header_id(id) => Ok(Some(id.clone())),
+        Some(_) => Err(wrong(name)),
+    }
+}
+
+fn capabilities(claims: &Map<String, Value>) -> Result<Capabilities> {
+    if let Some(name) = OURS.iter().find(|name| claims.contains_key(**name)) {
+        return Err(invalid(&format!("it must not have `{name}`")));
+    }
+    let named: Map<String, Value> =
+        NARROWING.iter().filter_map(|name| claims.get(*name).map(|value| ((*name).to_owned(), value.clone()))).collect();
+    if let Some((name, _)) = named.iter().find(|(_, value)| value.is_null()) {
+        return Err(wrong(name));
+    }
+    let read = serde_path_to_error::deserialize::<_, Capabilities>(Value::Object(named)).map_err(|e| wrong(&e.path().to_string()))?;
+    if read.thread.as_deref().is_some_and(|thread| !is_header_id(thread)) {
+        return Err(wrong("thread"));
+    }
+    Ok(read)
+}
+
+fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    claims.get(name)?.as_str()
+}
+
+fn wrong(name: &str) -> Error {
+    invalid(&format!("its claim `{name}` is missing, or not as it must be"))
+}
