@@ -186,3 +186,128 @@ fn decode(value: &Value) -> Option<Vec<u8>> {
 fn bad(why: &str) -> Error {
     Error::invalid(FIELD, format!("{FIELD} {why}."))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A number of so many bits, odd.
+    fn modulus(bits: usize) -> String {
+        let mut bytes = vec![0xff_u8; bits.div_ceil(8)];
+        bytes[0] >>= (8 - bits % 8) % 8;
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    fn rsa(changes: &Value) -> Value {
+        changed(json!({"kty": "RSA", "n": modulus(2_048), "e": "AQAB"}), changes)
+    }
+
+    fn ec(changes: &Value) -> Value {
+        changed(json!({"kty": "EC", "crv": "P-256", "x": "A".repeat(43), "y": "A".repeat(43)}), changes)
+    }
+
+    fn okp(changes: &Value) -> Value {
+        changed(json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}), changes)
+    }
+
+    fn changed(mut jwk: Value, changes: &Value) -> Value {
+        for (name, value) in changes.as_object().unwrap() {
+            jwk[name] = value.clone();
+        }
+        jwk
+    }
+
+    #[test]
+    fn a_key_has_one_algorithm_and_public_members() {
+        let long = "A".repeat(64);
+        for (jwk, named, alg) in [
+            (rsa(&json!({})), None, "RS256"),
+            (rsa(&json!({"alg": "PS384", "use": "sig", "x5c": ["…"]})), None, "PS384"),
+            (rsa(&json!({"key_ops": ["verify"], "n": modulus(8_192), "e": "Aw"})), Some("RS512"), "RS512"),
+            (rsa(&json!({"alg": "RS256"})), Some("RS256"), "RS256"),
+            (ec(&json!({})), None, "ES256"),
+            (ec(&json!({"crv": "P-384", "x": long, "y": long})), None, "ES384"),
+            (okp(&json!({"kid": "k"})), None, "EdDSA"),
+        ] {
+            let key = PublicKey::from_jwk(&jwk, named).unwrap();
+            assert_eq!(key.alg.name(), alg, "{jwk}");
+            assert!(key.jwk.as_object().unwrap().keys().all(|name| ["kty", "crv", "n", "e", "x", "y"].contains(&name.as_str())), "{jwk}");
+            assert_eq!(PublicKey::from_jwk(&key.jwk, Some(alg)).unwrap().digest(), key.digest());
+        }
+    }
+
+    #[test]
+    fn what_is_no_public_key_is_refused_by_name() {
+        let canary = "canary-canary";
+        for (field, jwk, named) in [
+            ("public_key", json!([]), None),
+            ("public_key", json!({}), None),
+            ("public_key", json!({"kty": "oct", "k": canary}), None),
+            ("public_key", json!({"kty": "RSA"}), None),
+            ("public_key", rsa(&json!({"d": canary})), None),
+            ("public_key", rsa(&json!({"p": null})), None),
+            ("public_key", ec(&json!({"d": canary})), None),
+            ("public_key", okp(&json!({"d": canary})), None),
+            ("public_key", rsa(&json!({"n": modulus(2_047)})), None),
+            ("public_key", rsa(&json!({"n": modulus(1_024)})), None),
+            ("public_key", rsa(&json!({"n": modulus(8_193)})), None),
+            ("public_key", rsa(&json!({"n": format!("AAAA{}", modulus(2_048))})), None),
+            ("public_key", rsa(&json!({"n": format!("{}==", modulus(2_048))})), None),
+            ("public_key", rsa(&json!({"n": 7})), None),
+            ("public_key", rsa(&json!({"e": "AQ"})), None),
+            ("public_key", rsa(&json!({"e": "Ag"})), None),
+            ("public_key", rsa(&json!({"e": ""})), None),
+            ("public_key", rsa(&json!({"e": "AQAAAAE"})), None),
+            ("public_key", rsa(&json!({"e": "AQAB="})), None),
+            ("public_key", rsa(&json!({"use": "enc"})), None),
+            ("public_key", rsa(&json!({"key_ops": ["sign"]})), None),
+            ("public_key", rsa(&json!({"key_ops": "verify"})), None),
+            ("public_key", rsa(&json!({"kid": 7})), None),
+            ("public_key", rsa(&json!({})), Some("ES256")),
+            ("public_key", rsa(&json!({})), Some("HS256")),
+            ("public_key", rsa(&json!({"alg": "EdDSA"})), None),
+            ("alg", rsa(&json!({"alg": "PS256"})), Some("RS256")),
+            ("alg", rsa(&json!({"alg": "none"})), None),
+            ("alg", rsa(&json!({"alg": 7})), None),
+            ("alg", rsa(&json!({})), Some("rs256")),
+            ("public_key", ec(&json!({"crv": "P-521"})), None),
+            ("public_key", ec(&json!({"crv": "secp256k1"})), None),
+            ("public_key", ec(&json!({"crv": "P-384"})), None),
+            ("public_key", ec(&json!({"crv": "P-384"})), Some("ES256")),
+            ("public_key", ec(&json!({})), Some("ES384")),
+            ("public_key", ec(&json!({"x": "A".repeat(42)})), None),
+            ("public_key", ec(&json!({"y": format!("{}B", "A".repeat(42))})), None),
+            ("public_key", okp(&json!({"crv": "X25519"})), None),
+            ("public_key", okp(&json!({"crv": "Ed448"})), None),
+            ("public_key", okp(&json!({"x": "AAAA"})), None),
+            // The point of order 1: it fits every text.
+            ("public_key", okp(&json!({"x": format!("AQ{}", "A".repeat(41))})), None),
+            ("public_key", okp(&json!({"kty": "EC"})), None),
+        ] {
+            let error = PublicKey::from_jwk(&jwk, named).unwrap_err();
+            let body: Value = serde_json::from_str(&error.body()).unwrap();
+            assert_eq!((error.status(), &body["error"]["param"]), (400, &json!(field)), "{jwk} {body}");
+            assert!(!error.body().contains(canary), "{body}");
+        }
+    }
+
+    #[test]
+    fn pem_gives_its_bytes_or_says_what_it_is() {
+        let spki = |inner: &str| format!("-----BEGIN PUBLIC KEY-----\n{inner}\n-----END PUBLIC KEY-----\n");
+        for text in [spki("AAEC\r\nAw=="), spki("AAECAw=="), spki("AAECAw==").replace('\n', "\\n")] {
+            assert_eq!(pem(&text).unwrap(), [0, 1, 2, 3]);
+        }
+        for (text, why) in [
+            (spki("AAECAw"), "base64"),
+            (spki("!"), "base64"),
+            ("x".to_owned(), "BEGIN PUBLIC KEY"),
+            (spki("AAEC") + "x", "BEGIN PUBLIC KEY"),
+            (spki("AAEC").replace("PUBLIC", "PRIVATE"), "public half only"),
+            (spki("AAEC").replace("PUBLIC", "RSA PRIVATE"), "public half only"),
+            (spki("AAEC").replace("PUBLIC", "RSA PUBLIC"), "PKCS#1"),
+            (spki("AAEC").replace("PUBLIC KEY", "CERTIFICATE"), "x509"),
+        ] {
+            assert!(pem(&text).unwrap_err().message().contains(why), "{text}");
+        }
+    }
+}

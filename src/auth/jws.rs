@@ -142,3 +142,125 @@ fn header(part: &str) -> Result<(Algorithm, Option<String>)> {
 fn members(part: &str) -> Option<Map<String, Value>> {
     strict::object(&URL_SAFE_NO_PAD.decode(part).ok()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ed25519_dalek::{Signer, SigningKey};
+
+    fn pair() -> SigningKey {
+        SigningKey::from_bytes(&[7; 32])
+    }
+
+    /// A token of these two texts, signed with Ed25519.
+    fn token(header: &str, claims: &str) -> String {
+        let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+        let signature = URL_SAFE_NO_PAD.encode(pair().sign(signed.as_bytes()).to_bytes());
+        format!("{signed}.{signature}")
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for (header, kid) in [
+            (r#"{"alg":"EdDSA"}"#, None),
+            (r#"{"alg":"EdDSA","typ":"jwt","kid":""}"#, Some("")),
+            (
+                r#" {"alg":"EdDSA","typ":"AT+jwt","kid":"../../etc/passwd' OR 1=1 --","x5t":"AAAAAAAAAAAAAAAAAAAAAAAAAAA","cat":"cl_B7"}"#,
+                Some("../../etc/passwd' OR 1=1 --"),
+            ),
+        ] {
+            let text = token(header, r#"{"uid":"ann"}"#);
+            let jws = Jws::parse(&text).unwrap();
+            assert_eq!((jws.alg, jws.kid.as_deref(), &jws.unverified["uid"]), (Algorithm::EdDsa, kid, &Value::from("ann")), "{header}");
+            assert!(jws.is_signed_by(&pair().verifying_key()), "{header}");
+            assert!(!jws.is_signed_by(&SigningKey::from_bytes(&[8; 32]).verifying_key()), "{header}");
+        }
+    }
+
+    #[test]
+    fn what_rfc_8725_warns_of_is_no_token() {
+        let with = |member: &str| token(&format!(r#"{{"alg":"EdDSA",{member}}}"#), "{}");
+        let good = token(r#"{"alg":"EdDSA"}"#, r#"{"uid":"ann"}"#);
+        let parts: Vec<&str> = good.split('.').collect();
+        let mut refused: Vec<String> = REFUSED.iter().map(|name| with(&format!(r#""{name}":null"#))).collect();
+        refused.extend(
+            ["none", "None", "nOnE", "NONE", "", "HS384", "eddsa", "ES256K", "RSA-OAEP", "ES512"]
+                .map(|alg| token(&format!(r#"{{"alg":"{alg}"}}"#), "{}")),
+        );
+        refused.extend(
+            [
+                r#""typ":"JOSE""#,
+                r#""typ":"dpop+jwt""#,
+                r#""typ":7"#,
+                r#""kid":7"#,
+                r#""kid":null"#,
+                r#""alg":"RS256""#,
+                r#""\u0061lg":"RS256""#,
+            ]
+            .map(with),
+        );
+        refused.push(with(&format!(r#""kid":"{}""#, "k".repeat(257))));
+        refused.extend(["{}", r#"{"alg":null}"#, r#"{"alg":["EdDSA"]}"#, "[]", "\"EdDSA\"", ""].map(|header| token(header, "{}")));
+        refused.extend(
+            [
+                "[]",
+                "7",
+                "",
+                "ann",
+                "{",
+                "{} {}",
+                r#"{"uid":"a","uid":"b"}"#,
+                r#"{"a":{"b":1,"b":2}}"#,
+                r#"{"exp":1e400}"#,
+                r#"{"exp":NaN}"#,
+            ]
+            .map(|claims| token(r#"{"alg":"EdDSA"}"#, claims)),
+        );
+        refused.extend([
+            String::new(),
+            "..".to_owned(),
+            format!("{good}."),
+            format!("{good}.AAAA"),
+            format!("{good}.AAAA.AAAA"),
+            format!("{}.{}", parts[0], parts[1]),
+            format!("{good}="),
+            format!("{good}=="),
+            format!("{good} "),
+            format!(" {good}"),
+            format!("{good}\n"),
+            format!("{}=.{}.{}", parts[0], parts[1], parts[2]),
+            format!("{}.{}+/.{}", parts[0], parts[1], parts[2]),
+            format!("{}.{}.{}", parts[0], parts[1], "-_/+"),
+            // 64 bytes leave 4 bits that must be 0: with one of them set, a second spelling of the same signature.
+            format!("{}.{}.{}", parts[0], parts[1], "A".repeat(85) + "B"),
+            format!("{good}{}", "A".repeat(MAX_TOKEN_BYTES)),
+            format!("{}.{}.{}", parts[0], "é", parts[2]),
+        ]);
+        for token in &refused {
+            assert_eq!(Jws::parse(token).unwrap_err().name(), "invalid_token", "{token}");
+        }
+        assert!(refused.len() >= 60);
+    }
+
+    #[test]
+    fn a_signature_is_of_its_key_algorithm_and_text() {
+        let secret = b"a secret of an identity provider";
+        let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256"}"#), URL_SAFE_NO_PAD.encode("{}"));
+        let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(secret).unwrap();
+        mac.update(signed.as_bytes());
+        let shared = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()));
+        let jws = Jws::parse(&shared).unwrap();
+        assert!(jws.is_signed_with(secret) && !jws.is_signed_with(b"another") && !jws.is_signed_by(&pair().verifying_key()));
+        let own = token(r#"{"alg":"EdDSA"}"#, "{}");
+        let jws = Jws::parse(&own).unwrap();
+        let changed = [
+            Jws { alg: Algorithm::Hs256, ..jws.clone() },
+            Jws { signature: jws.signature[..63].to_vec(), ..jws.clone() },
+            Jws { signature: vec![0; 64], ..jws.clone() },
+            Jws { signature: Vec::new(), ..jws.clone() },
+            Jws { signed: "e30.e30", ..jws.clone() },
+        ];
+        assert!(jws.is_signed_by(&pair().verifying_key()) && !jws.is_signed_with(pair().verifying_key().as_bytes()));
+        assert!(changed.iter().all(|jws| !jws.is_signed_by(&pair().verifying_key())));
+    }
+}

@@ -187,3 +187,154 @@ fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
 fn wrong(name: &str) -> Error {
     invalid(&format!("its claim `{name}` is missing, or not as it must be"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::jws::Algorithm;
+    use crate::config::Status;
+    use serde_json::json;
+
+    const PID: &str = "proj_0123456789abcdef01234567";
+
+    /// What becomes of a token with these claims changed (`null` in `without` removes), at 1,000.
+    fn read(changes: &Value, without: &[&str]) -> Result<Principal> {
+        let mut claims =
+            json!({"tid": "t", "pid": PID, "uid": "ann", "iss": "behest", "aud": "behest", "iat": 1_000, "nbf": 1_000, "exp": 1_900});
+        for (name, value) in changes.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        let unverified = claims.as_object().unwrap().iter().filter(|(name, _)| !without.contains(&name.as_str()));
+        let unverified = unverified.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let jws = Jws { alg: Algorithm::Rs256, kid: None, unverified, signed: "a.b", signature: vec![] };
+        let (id, tenant_id) = (PID.to_owned(), "t".to_owned());
+        let project = Project { id, tenant_id, slug: "s".into(), name: "n".into(), status: Status::Active, created_at: 1 };
+        let key = SigningKey { kid: "sk_1".into(), name: String::new(), alg: "RS256".into(), jwk: Value::Null, created_at: 1, revision: 7 };
+        principal(&jws, &Terms { project: &project, key: &key, issuer: "https://gate.example", max_ttl: 900 }, 1_000)
+    }
+
+    #[test]
+    fn the_least_that_the_sdks_send_is_enough() {
+        let read = read(&json!({}), &[]).unwrap();
+        let claims = &read.claims;
+        assert_eq!((claims.uid.as_str(), claims.role.as_str(), claims.scp.as_str()), ("ann", "user", ALL_SCOPES));
+        assert_eq!((read.issued_at, read.expires_at, read.trust, &claims.via), (1_000, 1_900, 7, &Some(Via::Signing("sk_1".into()))));
+        assert_eq!((claims.jti.len(), claims.sid.len(), claims.jti == claims.sid), (32, 32, false));
+    }
+
+    #[test]
+    fn what_is_sent_is_read() {
+        for (changes, name, expected) in [
+            (json!({"role": "admin"}), "role", json!("user")),
+            (json!({"role": "dashboard-service"}), "role", json!("user")),
+            (json!({"scp": []}), "scp", json!(ALL_SCOPES)),
+            (json!({"scp": ""}), "scp", json!(ALL_SCOPES)),
+            (json!({"scp": "usage  chat root"}), "scp", json!("chat usage")),
+            (json!({"scp": ["threads:read", "root"]}), "scp", json!("threads:read")),
+            (json!({"scp": "root admin"}), "scp", json!("")),
+            (json!({"tier": 2}), "tier", json!("pro")),
+            (json!({"tier": "gold"}), "tier", json!("gold")),
+            (json!({"aud": ["other", "behest"]}), "aud", json!("behest")),
+            (json!({"iss": "https://api.behest.ai"}), "iss", json!("https://api.behest.ai")),
+            (json!({"iss": "https://gate.example"}), "iss", json!("https://gate.example")),
+            (json!({"jti": "j", "sid": "s"}), "sid", json!("s")),
+            (json!({"exp": 1_900.0}), "uid", json!("ann")),
+            (json!({"uid": "Zoë 用户 🦀"}), "uid", json!("Zoë 用户 🦀")),
+            (json!({"models": ["a*"], "max_tokens": 5}), "models", json!(["a*"])),
+            (json!({"via": "key:x", "secret": "s"}), "via", json!("signing:sk_1")),
+            (json!({"exp": 1_930}), "role", json!("user")),
+            (json!({"iat": 1_030, "nbf": 1_030}), "role", json!("user")),
+        ] {
+            let claims = serde_json::to_value(read(&changes, &[]).unwrap().claims).unwrap();
+            assert_eq!(claims[name], expected, "{changes}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_as_it_must_be_is_refused() {
+        let many: Vec<Value> = [
+            json!({"tid": "other"}),
+            json!({"tid": 7}),
+            json!({"pid": "proj_other"}),
+            json!({"pid": [PID]}),
+            json!({"iss": "https://evil.example"}),
+            json!({"iss": "behest "}),
+            json!({"iss": ["behest"]}),
+            json!({"iss": ""}),
+            json!({"aud": "other"}),
+            json!({"aud": ["other"]}),
+            json!({"aud": []}),
+            json!({"aud": ["behest", 7]}),
+            json!({"aud": {"behest": 1}}),
+            json!({"aud": null}),
+            json!({"uid": "admin"}),
+            json!({"uid": "Admin"}),
+            json!({"uid": "system"}),
+            json!({"uid": ""}),
+            json!({"uid": "a\u{0}b"}),
+            json!({"uid": 7}),
+            json!({"uid": null}),
+            json!({"uid": ["ann"]}),
+            json!({"uid": "x".repeat(256)}),
+            json!({"exp": "1900"}),
+            json!({"exp": -1}),
+            json!({"exp": null}),
+            json!({"exp": 1e300}),
+            json!({"exp": u64::MAX}),
+            json!({"exp": 1_u64 << 53}),
+            json!({"exp": 1_900.5}),
+            json!({"exp": true}),
+            json!({"exp": [1_900]}),
+            json!({"exp": 1_931}),
+            json!({"exp": 99_999_999}),
+            json!({"iat": 1_031}),
+            json!({"iat": "1000"}),
+            json!({"iat": -5}),
+            json!({"iat": 1e30}),
+            json!({"iat": null}),
+            json!({"iat": 0}),
+            json!({"nbf": 1_031}),
+            json!({"nbf": "0"}),
+            json!({"nbf": -1}),
+            json!({"scp": 7}),
+            json!({"scp": [7]}),
+            json!({"scp": null}),
+            json!({"scp": {"chat": true}}),
+            json!({"sid": ""}),
+            json!({"sid": "a b"}),
+            json!({"sid": 7}),
+            json!({"jti": 7}),
+            json!({"jti": "x".repeat(129)}),
+            json!({"tier": 9}),
+            json!({"tier": "a b"}),
+            json!({"models": "gpt-5"}),
+            json!({"models": [7]}),
+            json!({"models": null}),
+            json!({"max_tokens": "5"}),
+            json!({"max_tokens": -5}),
+            json!({"tokens_max": 1.5}),
+            json!({"usd_max": "1"}),
+            json!({"usd_max": -1}),
+            json!({"origin": ["https://a"]}),
+            json!({"thread": 7}),
+            json!({"thread": "a b"}),
+            json!({"ip": 7}),
+            json!({"one_time": "true"}),
+            json!({"one_time": 1}),
+            json!({"one_time": null}),
+            json!({"sid_only": "yes"}),
+            json!({"under": []}),
+            json!({"par": ["x"]}),
+        ]
+        .into();
+        for changes in &many {
+            assert_eq!(read(changes, &[]).map(|read| read.claims).unwrap_err().name(), "invalid_token", "{changes}");
+        }
+        for missing in ["tid", "pid", "uid", "iss", "aud", "exp"] {
+            assert_eq!(read(&json!({}), &[missing]).unwrap_err().name(), "invalid_token", "{missing}");
+        }
+        assert_eq!(read(&json!({"iat": 60, "nbf": 60, "exp": 960}), &[]).unwrap_err().name(), "token_expired");
+        assert_eq!(read(&json!({"exp": 1_931}), &["iat"]).unwrap_err().name(), "invalid_token");
+        assert_eq!(read(&json!({"exp": 1_900}), &["iat"]).unwrap().issued_at, 0);
+    }
+}

@@ -66,7 +66,16 @@ pub async fn export(key: &CryptoKey) -> Result<Value> {
         let jwk = JsFuture::from(subtle()?.export_key("jwk", key)?).await?;
         Ok::<_, JsValue>(String::from(js_sys::JSON::stringify(&jwk)?))
     };
-    text.await.ok().and_then(|text| serde_json::from_str(&text).ok()).ok_or_else(|| Error::server("a public key could not be exported"))
+    let mut jwk: Value = text
+        .await
+        .ok()
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .ok_or_else(|| Error::server("a public key could not be exported"))?;
+    if let Some(members) = jwk.as_object_mut() {
+        // What the platform says of the use it was imported for is not the key's.
+        members.retain(|name, _| !matches!(name.as_str(), "alg" | "key_ops" | "ext"));
+    }
+    Ok(jwk)
 }
 
 /// What the platform signs and verifies with.
