@@ -10,5 +10,6 @@ pub mod capabilities;
 pub mod ip_limit;
 pub mod marks;
 pub mod mint;
+pub mod server_key;
 pub mod standing;
 pub mod token;
