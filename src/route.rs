@@ -76,6 +76,8 @@ pub enum Door {
     ApiKey,
     /// A user's token with this scope.
     User(Scope),
+    /// The same, or an API key with the capability `chat:server`.
+    UserOrKey(Scope),
     /// A token of an identity provider, in the body.
     Subject,
     /// The deployment's admin token.
@@ -102,12 +104,12 @@ const TABLE: &[(&str, &str, Door, Make)] = &[
     ("POST", "/v1/auth/mint", Door::ApiKey, |_| Route::Mint),
     ("POST", "/v1/auth/token", Door::Subject, |_| Route::TokenExchange),
     ("POST", "/v1/auth/attenuate", Door::User(Scope::Any), |_| Route::Attenuate),
-    ("POST", "/v1/chat/completions", Door::User(Scope::Chat), |_| Route::Chat),
-    ("POST", "/v1/embeddings", Door::User(Scope::Embeddings), |_| Route::Embeddings),
-    ("POST", "/v1/moderations", Door::User(Scope::Moderations), |_| Route::Moderations),
-    ("GET", "/v1/models", Door::User(Scope::Any), |_| Route::Models),
+    ("POST", "/v1/chat/completions", Door::UserOrKey(Scope::Chat), |_| Route::Chat),
+    ("POST", "/v1/embeddings", Door::UserOrKey(Scope::Embeddings), |_| Route::Embeddings),
+    ("POST", "/v1/moderations", Door::UserOrKey(Scope::Moderations), |_| Route::Moderations),
+    ("GET", "/v1/models", Door::UserOrKey(Scope::Any), |_| Route::Models),
     // A model's name may contain slashes.
-    ("GET", "/v1/models/**", Door::User(Scope::Any), |[id, _]| Route::Model { id }),
+    ("GET", "/v1/models/**", Door::UserOrKey(Scope::Any), |[id, _]| Route::Model { id }),
     ("GET", "/v1/usage", Door::User(Scope::Usage), |_| Route::Usage),
     ("GET", "/v1/billing/usage", Door::User(Scope::Usage), |_| Route::Billing),
     ("GET", "/v1/limits", Door::User(Scope::Usage), |_| Route::Limits),

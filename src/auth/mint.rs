@@ -15,6 +15,11 @@ pub const MIN_TTL_S: u64 = 60;
 /// Longest life of a token, in seconds.
 pub const MAX_TTL_S: u64 = 86_400;
 
+/// The capability to mint any role.
+pub const MINT_ADMIN: &str = "mint:admin";
+/// What the ids of our own users begin with: one for each API key that is a caller itself.
+pub const SERVER_PREFIX: &str = "server:";
+
 /// What the project and the key allow.
 pub struct Terms<'a> {
     /// Tenant id.
@@ -40,6 +45,17 @@ pub struct Mint {
     pub claims: UserClaims,
     /// Life in seconds.
     pub ttl: u64,
+}
+
+/// Whether a key with these capabilities mints at all.
+///
+/// # Errors
+/// 403 if it is for something else.
+pub fn check_capability(capabilities: &[String]) -> Result<()> {
+    if capabilities.iter().any(|capability| capability == "mint" || capability == MINT_ADMIN) {
+        return Ok(());
+    }
+    Err(Error::new(Code::Forbidden, "This API key does not mint: it lacks the capability `mint`."))
 }
 
 /// Reads and checks a mint request. `fresh_id` makes a UUID v4.
@@ -106,10 +122,19 @@ pub fn check_user_id(id: &str) -> Result<()> {
         return Err(Error::invalid("user_id", "user_id must not contain control characters."));
     }
     let folded = id.to_lowercase();
-    if folded.starts_with("sys") || folded == "admin" || folded == "dashboard-service" {
-        return Err(Error::invalid("user_id", "user_id is reserved: it must not be `admin` or `dashboard-service`, nor begin with `sys`."));
+    if folded.starts_with("sys") || folded.starts_with(SERVER_PREFIX) || folded == "admin" || folded == "dashboard-service" {
+        let message = "user_id is reserved: it must not be `admin` or `dashboard-service`, nor begin with `sys` or `server:`.";
+        return Err(Error::invalid("user_id", message));
     }
     Ok(())
+}
+
+/// The same for an id that the owner names: our own users are users too.
+///
+/// # Errors
+/// As [`check_user_id`].
+pub fn check_any_user_id(id: &str) -> Result<()> {
+    check_user_id(id.strip_prefix(SERVER_PREFIX).unwrap_or(id))
 }
 
 fn session_id(value: &Value) -> Result<Option<String>> {
@@ -212,6 +237,7 @@ mod tests {
             ("user_id", json!({"user_id": "admin"})),
             ("user_id", json!({"user_id": "Admin"})),
             ("user_id", json!({"user_id": "system-1"})),
+            ("user_id", json!({"user_id": "server:key_1"})),
             ("user_id", json!({"user_id": "dashboard-service"})),
             ("session_id", json!({"user_id": "u", "session_id": ""})),
             ("session_id", json!({"user_id": "u", "session_id": "a b"})),

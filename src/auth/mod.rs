@@ -14,6 +14,7 @@ pub mod jws;
 pub mod marks;
 pub mod mint;
 pub mod narrow;
+pub mod server_key;
 pub mod standing;
 pub mod strict;
 pub mod tenant;

@@ -18,6 +18,8 @@ use crate::user::RETENTION_MS;
 
 /// Requests per minute of a project when its settings name none (contract section 7).
 pub const PROJECT_RPM: u64 = 60;
+/// Tokens that an API key may mint in a minute when the settings say nothing.
+pub const MINT_RPM: u64 = 3_000;
 /// Tokens per day of a user when the settings name none (contract section 7).
 pub const USER_TOKENS_PER_DAY: u64 = 1_000_000;
 
@@ -67,11 +69,21 @@ pub struct TokenSettings {
     pub default_ttl: u64,
     /// The longest a mint request may name.
     pub max_ttl: u64,
+    /// Tokens that one API key may mint in a minute, in one isolate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mint_rpm: Option<Count>,
 }
 
 impl Default for TokenSettings {
     fn default() -> Self {
-        Self { default_ttl: 900, max_ttl: MAX_TTL_S }
+        Self { default_ttl: 900, max_ttl: MAX_TTL_S, mint_rpm: None }
+    }
+}
+
+impl TokenSettings {
+    /// Tokens that one API key may mint in a minute.
+    pub fn mint_rpm(self) -> u64 {
+        self.mint_rpm.map_or(MINT_RPM, Count::get)
     }
 }
 

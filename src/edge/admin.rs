@@ -2,10 +2,14 @@
 //!
 //! Always holds: secrets are hashed or sealed here, before they reach an object; answers show the last four only.
 
+use std::rc::Rc;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::auth::api_key::{self, StoredKey};
+use crate::auth::mint::MINT_ADMIN;
+use crate::auth::server_key;
 use crate::config::provider::Sealing;
 use crate::config::zone;
 use crate::config::{DEFAULT_TENANT, KeyInfo, Project, ProviderConfig, Snapshot, Status};
@@ -14,7 +18,8 @@ use crate::edge::answer::Answer;
 use crate::edge::deployment::Deployment;
 use crate::edge::inbound::{Inbound, MAX_SMALL_BODY};
 use crate::edge::{
-    access_token, alerts, audit, clock, issuers, ledger, mint, objects, random, revocations, signing_keys, snapshots, tiers, users, zones,
+    access_token, alerts, api_keys, audit, clock, issuers, ledger, objects, random, revocations, signing_keys, snapshots, tiers, users,
+    zones,
 };
 use crate::error::{Code, Error, Result};
 use crate::project::Command;
@@ -25,7 +30,7 @@ const MAX_OVERLAP_S: u64 = 30 * 86_400;
 /// What a key may do unless it is said.
 const DEFAULT_CAPABILITIES: [&str; 1] = ["mint"];
 /// What a key may be given.
-const CAPABILITIES: [&str; 2] = ["mint", "mint:admin"];
+const CAPABILITIES: [&str; 3] = ["mint", MINT_ADMIN, server_key::CAPABILITY];
 
 /// Serves an admin route.
 pub async fn serve(inbound: &mut Inbound, deployment: &Deployment, route: Route) -> Result<Answer> {
@@ -44,7 +49,9 @@ pub async fn serve(inbound: &mut Inbound, deployment: &Deployment, route: Route)
         Route::CreateKey { id } => create_key(inbound, deployment, &id).await,
         Route::ListKeys { id } => {
             let snapshot = ask(inbound, &id, &Command::Read).await?;
-            Ok(list(&snapshot.keys.values().map(key_view).collect::<Vec<_>>()))
+            let uses = audit::key_uses(inbound, &id).await?;
+            let used_at = |id: &str| uses.iter().find(|each| each.id == id).map(|each| each.at);
+            Ok(list(&snapshot.keys.values().map(|info| key_view(info, used_at(&info.id))).collect::<Vec<_>>()))
         }
         Route::RotateKey { id, key } => rotate_key(inbound, deployment, &id, &key).await,
         Route::DeleteKey { id, key } => {
@@ -79,7 +86,7 @@ pub async fn serve(inbound: &mut Inbound, deployment: &Deployment, route: Route)
             issuers::serve(inbound, deployment, route).await
         }
         Route::Revoke { .. } => revocations::serve(inbound, deployment, route).await,
-        Route::Audit { .. } => audit::serve(inbound, deployment, route).await,
+        Route::Audit { .. } => audit::serve(inbound, route).await,
         route => tiers::serve(inbound, route).await,
     }
 }
@@ -87,7 +94,8 @@ pub async fn serve(inbound: &mut Inbound, deployment: &Deployment, route: Route)
 /// Asks the project's object; its new state is known here at once.
 pub(super) async fn ask(inbound: &Inbound, id: &str, command: &Command) -> Result<Snapshot> {
     check_id(id)?;
-    let snapshot = objects::project(&inbound.env, id, command).await?;
+    let by = audit::by(inbound, inbound.actor.clone());
+    let snapshot = objects::change(&inbound.env, id, command, Some(by)).await?;
     match command {
         Command::Read => {}
         Command::Delete => snapshots::forget(id),
@@ -217,8 +225,8 @@ struct NewKey {
     expires_at: Option<u64>,
 }
 
-fn key_view(info: &KeyInfo) -> Value {
-    json!({"object": "api_key", "id": info.id, "name": info.name, "last4": info.last4, "capabilities": info.capabilities, "created_at": info.created_at, "expires_at": info.expires_at})
+fn key_view(info: &KeyInfo, last_used_at: Option<u64>) -> Value {
+    json!({"object": "api_key", "id": info.id, "name": info.name, "last4": info.last4, "capabilities": info.capabilities, "created_at": info.created_at, "expires_at": info.expires_at, "last_used_at": last_used_at})
 }
 
 /// A key that was just made: the text that is shown once, and what is kept.
@@ -264,9 +272,9 @@ fn fresh_key(deployment: &Deployment, project_id: &str, body: NewKey) -> Result<
 
 fn show_once(deployment: &Deployment, fresh: FreshKey) -> Answer {
     if let Some(cache_key) = api_key::cache_key(&deployment.masters, &fresh.text) {
-        mint::remember(cache_key, fresh.stored);
+        api_keys::remember(cache_key, Rc::new(fresh.stored));
     }
-    let mut view = key_view(&fresh.info);
+    let mut view = key_view(&fresh.info, None);
     if let Some(fields) = view.as_object_mut() {
         fields.insert("key".to_owned(), Value::String(fresh.text));
     }

@@ -2,18 +2,21 @@
 
 use std::rc::Rc;
 
+use worker::Context;
+
 use crate::api::ratelimit::{self, Window};
 use crate::auth::bearer::Credential;
 use crate::auth::capabilities::{Capabilities, Scope};
 use crate::auth::mint::is_header_id;
-use crate::auth::standing;
 use crate::auth::token::{self, Principal};
+use crate::auth::{server_key, standing};
 use crate::config::limits::{self, Named};
 use crate::cors;
 use crate::edge::answer::Facts;
+use crate::edge::api_keys::{self, Opened};
 use crate::edge::clock;
 use crate::edge::deployment::Deployment;
-use crate::edge::inbound::Inbound;
+use crate::edge::inbound::{Inbound, MAX_BODY};
 use crate::edge::snapshots::{self, Ready};
 use crate::edge::{address, foreign, isolate, zones};
 use crate::error::{Code, Error, Result};
@@ -47,6 +50,34 @@ impl Caller {
         scope.check(&principal.claims.scp)?;
         let address = address::admit_in_project(inbound, deployment, &project.snapshot, facts).await?;
         Ok(Self { principal, project, address })
+    }
+
+    /// The same where a server may be the caller too: with an API key that has the capability.
+    ///
+    /// # Errors
+    /// As [`Self::of`]; 403 for an API key that a browser sent; 400 for a user who may not be named.
+    pub async fn of_any(
+        inbound: &mut Inbound,
+        deployment: &Deployment,
+        context: &Context,
+        scope: Scope,
+        facts: &mut Facts,
+    ) -> Result<Self> {
+        let header = inbound.header("authorization");
+        let Credential::ApiKey(key) = Credential::parse(header.as_deref()) else {
+            return Self::of(inbound, deployment, scope, facts).await;
+        };
+        let Opened { project, info } = api_keys::open(inbound, deployment, context, key).await?;
+        deployment.check_host(&inbound.host, &project.snapshot.project.slug)?;
+        server_key::check(&info, inbound.origin.as_deref(), Credential::no_key_here)?;
+        let header = inbound.header(server_key::HEADER);
+        let body: &[u8] = if header.is_none() && inbound.method == "POST" { inbound.peek(MAX_BODY).await? } else { &[] };
+        let uid = server_key::end_user(header.as_deref(), body, &info.id)?;
+        let principal = server_key::principal(&project.snapshot, &info, uid, deployment.tokens.issuer(), clock::now_s());
+        standing::check(&project.snapshot, &principal)?;
+        scope.check(&principal.claims.scp)?;
+        let address = address::admit_in_project(inbound, deployment, &project.snapshot, facts).await?;
+        Ok(Self { principal: Rc::new(principal), project, address })
     }
 
     /// The same with the project read from its object: what the isolate and KV have is too old.

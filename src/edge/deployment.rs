@@ -4,8 +4,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use worker::Env;
+use zeroize::Zeroizing;
 
 use crate::alert::delivery::FIRST_PAUSE_MS;
+use crate::auth::bearer;
 use crate::auth::host::ProjectHosts;
 use crate::auth::token::{self, TokenKeys};
 use crate::error::{Error, Result};
@@ -30,8 +32,8 @@ pub struct Deployment {
     pub jwks: String,
     /// Its validator: it changes exactly when the document does.
     pub jwks_etag: String,
-    /// Opens the admin routes.
-    pub admin_token: String,
+    /// Each of them opens the admin routes.
+    pub admin_tokens: Vec<Zeroizing<String>>,
     /// Requests per minute of one address; 0 = off.
     pub ip_rpm: u64,
     /// Whether the platform's limiter is asked too. It has a limit of its own, which must not be the lower one.
@@ -88,10 +90,7 @@ fn read(env: &Env) -> Result<Deployment> {
     let needed = |name: &str| text(name).ok_or_else(|| Error::server(format!("{name} is not set: run `npm start`, or `npm run deploy`")));
     let flag = |name: &str| text(name).is_some_and(|v| matches!(v.as_str(), "1" | "true" | "on" | "yes"));
     let masters = MasterKeys::parse(&needed("BEHEST_MASTER_KEY")?).map_err(Error::server)?;
-    let admin_token = needed("BEHEST_ADMIN_TOKEN")?;
-    if admin_token.len() < 16 {
-        return Err(Error::server("BEHEST_ADMIN_TOKEN must have at least 16 characters"));
-    }
+    let admin_tokens = bearer::admin_tokens(&needed("BEHEST_ADMIN_TOKEN")?).map_err(Error::server)?;
     let number = |name: &str| {
         let number = text(name).map(|number| number.parse::<u64>());
         number.transpose().map_err(|_| Error::server(format!("{name} must be a whole number")))
@@ -106,7 +105,7 @@ fn read(env: &Env) -> Result<Deployment> {
         jwks,
         tokens,
         masters,
-        admin_token,
+        admin_tokens,
         ip_rpm,
         asks_limiter,
         address_key,

@@ -54,14 +54,18 @@ async fn serve(inbound: &mut Inbound, context: &Context, found: Match, facts: &m
     }
     match found.door {
         Door::Public => public(inbound, &deployment, &found.route),
-        Door::ApiKey => mint::mint(inbound, &deployment).await,
+        Door::ApiKey => mint::mint(inbound, &deployment, context).await,
         Door::Admin => {
-            Credential::parse(inbound.header("authorization").as_deref()).admin(&deployment.admin_token)?;
+            Credential::parse(inbound.header("authorization").as_deref()).admin(&deployment.admin_tokens)?;
             admin::serve(inbound, &deployment, found.route).await
         }
         Door::Subject => token_exchange::serve(inbound, &deployment).await,
         Door::User(scope) => {
             let caller = Caller::of(inbound, &deployment, scope, facts).await?;
+            user(inbound, context, &deployment, &caller, found.route, facts).await
+        }
+        Door::UserOrKey(scope) => {
+            let caller = Caller::of_any(inbound, &deployment, context, scope, facts).await?;
             user(inbound, context, &deployment, &caller, found.route, facts).await
         }
     }

@@ -39,6 +39,8 @@ pub struct Inbound {
     pub ip: Option<String>,
     /// What the client's address counts as, as the platform saw it.
     pub address: String,
+    /// Who an admin request is from, as the audit log names them: `admin`, `access:<email>`.
+    pub actor: String,
     /// `x-request-id` of the answer.
     pub request_id: String,
     /// When it arrived, epoch ms.
@@ -48,6 +50,8 @@ pub struct Inbound {
     /// The platform's request.
     pub request: Request,
     headers: Headers,
+    /// The body, if it was read before whoever serves the route asks for it.
+    buffered: Option<Vec<u8>>,
 }
 
 /// What one request costs on the platform's bill, counted for the log.
@@ -87,7 +91,9 @@ impl Inbound {
         let origin = headers.get("origin").ok().flatten();
         let ip = headers.get("cf-connecting-ip").ok().flatten();
         let address = ip.as_deref().map_or_else(|| "unknown".to_owned(), counted);
-        Self { env, method, host, path, query, origin, ip, address, request_id, arrived_ms, costs: Rc::default(), request, headers }
+        let (actor, buffered) = ("admin".to_owned(), None);
+        let costs = Rc::default();
+        Self { env, method, host, path, query, origin, ip, address, actor, request_id, arrived_ms, costs, request, headers, buffered }
     }
 
     /// A request header.
@@ -124,11 +130,23 @@ impl Inbound {
         if self.request.body().is_none() { Ok(T::default()) } else { self.json().await }
     }
 
+    /// The body before it is asked for: it is kept for whoever asks.
+    ///
+    /// # Errors
+    /// As `body`.
+    pub async fn peek(&mut self, limit: usize) -> Result<&[u8]> {
+        let bytes = self.body(limit).await?;
+        Ok(self.buffered.insert(bytes))
+    }
+
     /// The body, if it is not larger than `limit`.
     ///
     /// # Errors
     /// 413 for a larger one, 400 for one that broke off.
     pub async fn body(&mut self, limit: usize) -> Result<Vec<u8>> {
+        if let Some(bytes) = self.buffered.take() {
+            return Ok(bytes);
+        }
         let broke_off = || Error::new(Code::Validation, "The request's body could not be read to its end.");
         let declared = self.header("content-length").and_then(|text| text.parse::<usize>().ok());
         if declared.is_some_and(|length| length > limit) {

@@ -16,8 +16,10 @@ use crate::zone::Zone;
 
 /// How long a snapshot is believed, in ms: a change is everywhere within KV's own delay and this.
 pub const SNAPSHOT_MS: u64 = 30_000;
-/// How long a verified API key is believed, in ms.
-pub const API_KEY_MS: u64 = 60_000;
+/// How long a verified API key that is not used is remembered, in ms. Each use also asks the snapshot whether the key is still there.
+pub const API_KEY_MS: u64 = 3_600_000;
+/// How often a project is told that a key is in use, in ms.
+pub const KEY_USE_MS: u64 = 3_600_000;
 /// How long a service account that is no longer used is remembered with its token, in ms.
 pub const ACCOUNT_MS: u64 = 3_600_000;
 
@@ -27,6 +29,8 @@ pub struct Isolate {
     pub tokens: Cache<[u8; 32], Rc<Principal>>,
     /// Verified API keys by their HMAC.
     pub api_keys: Cache<[u8; 32], Rc<StoredKey>>,
+    /// Keys whose projects know that they are in use, by id.
+    pub key_uses: Cache<String, ()>,
     /// Projects by id.
     pub snapshots: Cache<String, Rc<Ready>>,
     /// Time zones by name.
@@ -37,6 +41,10 @@ pub struct Isolate {
     pub public_keys: Cache<[u8; 32], CryptoKey>,
     /// Requests per address.
     pub addresses: IpLimit,
+    /// API keys that were none, per address.
+    pub guesses: IpLimit,
+    /// Mints per API key.
+    pub mints: IpLimit,
     /// How the targets are that it sends to.
     pub health: Health,
 }
@@ -45,11 +53,14 @@ thread_local! {
     static ISOLATE: RefCell<Isolate> = RefCell::new(Isolate {
         tokens: Cache::new(5_000),
         api_keys: Cache::new(500),
+        key_uses: Cache::new(500),
         snapshots: Cache::new(500),
         zones: Cache::new(100),
         accounts: Cache::new(500),
         public_keys: Cache::new(500),
         addresses: IpLimit::default(),
+        guesses: IpLimit::default(),
+        mints: IpLimit::default(),
         health: Health::default(),
     });
 }

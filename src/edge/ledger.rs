@@ -12,8 +12,9 @@ use crate::api::{project_usage, requests as rows};
 use crate::edge::admin::check_id;
 use crate::edge::answer::Answer;
 use crate::edge::inbound::Inbound;
-use crate::edge::{clock, objects};
+use crate::edge::{audit, clock, objects};
 use crate::error::{Error, Result};
+use crate::project::audit::Entry;
 use crate::rollup::{Command, Outcome};
 use crate::user;
 
@@ -69,6 +70,7 @@ pub async fn erase(inbound: &Inbound, id: &str, uid: &str) -> Result<Answer> {
     }
     let user::Outcome::Erased { epoch } = ask_user(inbound, id, uid, &user::Command::Erase).await? else { return Err(something_else()) };
     ask(inbound, id, &Command::Forget { user: uid.to_owned(), epoch }).await?;
+    audit::record(inbound, id, Entry::new("user.erase", uid, Value::Null)).await?;
     Ok(Answer::empty(204))
 }
 

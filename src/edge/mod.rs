@@ -10,6 +10,7 @@ mod admin;
 mod admission;
 mod alerts;
 mod answer;
+mod api_keys;
 mod attempts;
 mod attenuate;
 mod audit;

@@ -4,14 +4,14 @@
 
 use serde_json::Value;
 
-use crate::auth::mint::check_user_id;
+use crate::auth::mint::check_any_user_id;
 use crate::config::overrides;
 use crate::edge::admin::ask;
 use crate::edge::answer::Answer;
 use crate::edge::inbound::Inbound;
-use crate::edge::objects;
+use crate::edge::{audit, objects};
 use crate::error::{Error, Result};
-use crate::project;
+use crate::project::{self, audit::Entry};
 use crate::route::Route;
 use crate::user::overrides::Overrides;
 use crate::user::{Command, Outcome};
@@ -34,10 +34,13 @@ pub async fn serve(inbound: &mut Inbound, route: Route) -> Result<Answer> {
 
 /// Asks the user's object, if there may be such a user in such a project.
 async fn limits(inbound: &Inbound, id: &str, uid: &str, command: &Command) -> Result<Answer> {
-    check_user_id(uid)?;
+    check_any_user_id(uid)?;
     ask(inbound, id, &project::Command::Read).await?;
     let (outcome, rows) = objects::user(&inbound.env, id, uid, command).await?;
     inbound.costs.object_call(rows);
+    if matches!(command, Command::PutOverrides(_)) {
+        audit::record(inbound, id, Entry::new("user.limits", uid, Value::Null)).await?;
+    }
     match outcome {
         Outcome::Overrides(overrides) => Ok(Answer::json(200, &overrides::view(uid, overrides))),
         _ => Err(Error::server("the user object answered something else")),

@@ -3,6 +3,8 @@
 //! Always holds: a change is kept together with the KV writes it causes (an outbox), so a crash between the two
 //! loses neither; changes are applied one at a time. Absent on purpose: secrets in the clear, I/O, time.
 
+pub mod audit;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use worker::{SqlStorage, State};
 
+use super::sql::Sql;
 use crate::error::{Error, Result};
+use crate::user::schema::{Bind, Statement};
+
+/// Replaces the document. body →
+const REPLACE: &str = "INSERT OR REPLACE INTO document (id, body) VALUES (1, ?)";
 
 /// A document that is cached in memory and kept in one row.
 pub struct Document<T> {
@@ -49,9 +54,16 @@ impl<T: Clone + Default + Serialize + DeserializeOwned> Document<T> {
     pub fn save(&self, document: T) -> Result<()> {
         let body = serde_json::to_string(&document).map_err(|e| Error::server(format!("document: {e}")))?;
         self.cached.replace(None);
-        self.sql
-            .exec("INSERT OR REPLACE INTO document (id, body) VALUES (1, ?)", vec![body.into()])
-            .map_err(|e| Error::server(format!("document: {e}")))?;
+        self.sql.exec(REPLACE, vec![body.into()]).map_err(|e| Error::server(format!("document: {e}")))?;
+        self.cached.replace(Some(document));
+        Ok(())
+    }
+
+    /// The same with other rows of the object: all of it or none of it.
+    pub fn save_with(&self, document: T, sql: &mut Sql, others: Vec<Statement<'static>>) -> Result<()> {
+        let body = serde_json::to_string(&document).map_err(|e| Error::server(format!("document: {e}")))?;
+        self.cached.replace(None);
+        sql.run(core::iter::once((REPLACE, vec![Bind::Text(body.into())])).chain(others))?;
         self.cached.replace(Some(document));
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! outcome are JSON; an object's error arrives as the error it was.
 
 mod address;
+mod audit_store;
 mod carry;
 mod deliveries;
 mod directory;
@@ -32,6 +33,7 @@ use crate::auth::address_window::{Admit, Answer};
 use crate::edge::clock;
 use crate::error::{Code, Error, Result};
 use crate::lease::{Ask, Reply, Room};
+use crate::project::audit::{self, By};
 
 /// How long an object may take.
 const DEADLINE_MS: u64 = 5_000;
@@ -54,13 +56,20 @@ const PROJECT: &str = "PROJECT_OBJECT";
 #[serde(rename_all = "snake_case")]
 enum Message {
     /// About its configuration. Answer: a snapshot.
-    Config(Box<crate::project::Command>),
+    Config {
+        command: Box<crate::project::Command>,
+        /// Who asks, if it is a change that somebody made.
+        #[serde(default)]
+        by: Option<By>,
+    },
     /// About its limits. Answer: a `Reply`.
     Lease(Ask),
     /// What there is of its limits for a user. Answer: a `Room`.
     Room(String),
     /// About its ledger. Answer: a `rollup::Outcome`.
     Rollup(Box<crate::rollup::Command>),
+    /// About its audit log. Answer: an `audit::Outcome`.
+    Audit(audit::Command),
     /// About its alerts. Answer: deliveries.
     Alerts(crate::alert::Command),
 }
@@ -95,7 +104,17 @@ pub async fn address(env: &Env, name: &str, limit: u64) -> Result<(Answer, u64)>
 
 /// Asks one project's object of its configuration.
 pub async fn project(env: &Env, id: &str, command: &crate::project::Command) -> Result<crate::config::Snapshot> {
-    Ok(call(env, PROJECT, id, &encode(&Message::Config(Box::new(command.clone())))?).await?.0)
+    change(env, id, command, None).await
+}
+
+/// The same, with whoever asks for the change: the project's audit log names them.
+pub async fn change(env: &Env, id: &str, command: &crate::project::Command, by: Option<By>) -> Result<crate::config::Snapshot> {
+    Ok(call(env, PROJECT, id, &encode(&Message::Config { command: Box::new(command.clone()), by })?).await?.0)
+}
+
+/// Asks one project's object about its audit log. A project that is not there is a 404.
+pub async fn audit(env: &Env, id: &str, command: &audit::Command) -> Result<audit::Outcome> {
+    Ok(call(env, PROJECT, id, &encode(&Message::Audit(command.clone()))?).await?.0)
 }
 
 /// Asks a project's object for a slice of its limits, or gives one back.

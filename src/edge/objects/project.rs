@@ -12,6 +12,7 @@ use std::rc::Rc;
 use futures::lock::Mutex;
 use worker::{DurableObject, Env, Request, Response, State, Storage, durable_object};
 
+use super::audit_store::AuditStore;
 use super::deliveries::Deliveries;
 use super::document::Document;
 use super::leases::Leases;
@@ -22,6 +23,7 @@ use crate::config::Snapshot;
 use crate::edge::clock;
 use crate::edge::deployment::CONFIG_KV;
 use crate::error::{Code, Error, Result};
+use crate::project::audit::By;
 use crate::project::{Command, State as Project};
 use crate::rollup::{self, Outcome, retain};
 
@@ -39,19 +41,20 @@ pub struct ProjectObject {
     leases: Rc<Leases>,
     rollup: RefCell<RollupStore>,
     deliveries: Deliveries,
+    audit: AuditStore,
     flushing: Mutex<()>,
 }
 
 impl DurableObject for ProjectObject {
     fn new(state: State, env: Env) -> Self {
         let (leases, rollup) = (Rc::new(Leases::new(&state)), RefCell::new(RollupStore::new(&state)));
-        let (document, deliveries) = (Document::new(&state), Deliveries::new(&state));
-        Self { document, leases, rollup, deliveries, state, env, flushing: Mutex::new(()) }
+        let (document, deliveries, audit) = (Document::new(&state), Deliveries::new(&state), AuditStore::new(&state));
+        Self { document, leases, rollup, deliveries, audit, state, env, flushing: Mutex::new(()) }
     }
 
     async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
         Ok(match command(&mut request).await {
-            Ok(Message::Config(command)) => reply(self.configure(*command).await, 0),
+            Ok(Message::Config { command, by }) => reply(self.configure(*command, by.as_ref()).await, 0),
             Ok(Message::Lease(ask)) => {
                 let answer = self.lease(&ask).await;
                 reply(answer, self.leases.take_rows())
@@ -61,6 +64,7 @@ impl DurableObject for ProjectObject {
                 let outcome = self.roll_up(*command).await;
                 reply(outcome, self.rollup.borrow_mut().take_rows())
             }
+            Ok(Message::Audit(command)) => reply(self.snapshot().and_then(|_| self.audit.answer(command)), 0),
             Ok(Message::Alerts(command)) => reply(self.alerts(command).await, 0),
             Err(error) => reply::<()>(Err(error), 0),
         })
@@ -87,16 +91,16 @@ impl DurableObject for ProjectObject {
 }
 
 impl ProjectObject {
-    async fn configure(&self, command: Command) -> Result<Snapshot> {
+    async fn configure(&self, command: Command, by: Option<&By>) -> Result<Snapshot> {
         let reads_only = matches!(command, Command::Read);
         if matches!(command, Command::Delete) {
             self.answer(rollup::Command::Wipe)?;
             self.deliveries.clear()?;
         }
         let no_alerts = matches!(command, Command::DeleteAlerts);
-        let (next, snapshot) = self.document.load()?.apply(command)?;
+        let (next, snapshot) = self.document.load()?.apply(command.clone())?;
         if !reads_only {
-            self.document.save(next)?;
+            self.audit.save(&self.document, next, &command, by)?;
             if no_alerts {
                 self.deliveries.clear()?;
             }
