@@ -93,7 +93,7 @@ impl Inbound {
         let address = ip.as_deref().map_or_else(|| "unknown".to_owned(), counted);
         let (actor, buffered) = ("admin".to_owned(), None);
         let costs = Rc::default();
-        Self { env, method, host, path, query, origin, ip, address, actor, request_id, arrived_ms, costs, request, headers, buffered }
+        Self { env, method, path, query, origin, host, ip, address, actor, request_id, arrived_ms, costs, request, headers, buffered }
     }
 
     /// A request header.
