@@ -34,6 +34,8 @@ pub enum Purpose {
     Addresses,
     /// Encrypts what alerts are signed with.
     AlertSecrets,
+    /// Encrypts secrets that are shared with identity providers.
+    IssuerSecrets,
 }
 
 impl Purpose {
@@ -45,6 +47,7 @@ impl Purpose {
             Self::CacheIndex => b"behest/v1/cache-index",
             Self::Addresses => b"behest/v1/addresses",
             Self::AlertSecrets => b"behest/v1/alert-secrets",
+            Self::IssuerSecrets => b"behest/v1/issuer-secrets",
         }
     }
 }
@@ -202,6 +205,7 @@ mod tests {
             Purpose::CacheIndex,
             Purpose::Addresses,
             Purpose::AlertSecrets,
+            Purpose::IssuerSecrets,
         ];
         for purpose in purposes {
             all.extend(both.derive_all(purpose).map(|(_, key)| key));

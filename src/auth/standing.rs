@@ -13,7 +13,17 @@ use crate::error::{Code, Error, Result};
 pub fn check(snapshot: &Snapshot, principal: &Principal) -> Result<()> {
     match &principal.claims.via {
         Some(Via::Signing(kid)) => signing_key(snapshot, kid, principal.trust),
+        Some(Via::Issuer(name)) => issuer(snapshot, name, principal.trust),
         _ => Ok(()),
+    }
+}
+
+/// The identity provider is still trusted, and by the configuration that verified the token (a token of ours that was exchanged for
+/// such a one has no such number).
+fn issuer(snapshot: &Snapshot, name: &str, trust: u64) -> Result<()> {
+    match snapshot.issuers.get(name) {
+        Some(issuer) if trust == 0 || trust == issuer.revision => Ok(()),
+        _ => Err(Error::new(Code::InvalidToken, "The identity provider that vouched for the token is trusted no more.")),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::edge::clock;
 use crate::edge::deployment::Deployment;
 use crate::edge::inbound::{Inbound, MAX_BODY};
 use crate::edge::snapshots::{self, Ready};
-use crate::edge::{address, foreign, isolate, zones};
+use crate::edge::{address, foreign, isolate, login, zones};
 use crate::error::{Code, Error, Result};
 use crate::user::alerts::Watch;
 use crate::user::command::{Limits, ProjectTerms, RateSnapshot};
@@ -41,8 +41,30 @@ impl Caller {
     /// 401 for the token, 403 for the project or the origin, 429 for the address.
     pub async fn of(inbound: &Inbound, deployment: &Deployment, scope: Scope, facts: &mut Facts) -> Result<Self> {
         let header = inbound.header("authorization");
-        let principal = verified(inbound, deployment, Credential::parse(header.as_deref()).user_token()?).await?;
+        let named = inbound.header(login::PROJECT);
+        let token = Credential::parse(header.as_deref()).user_token()?;
+        Self::with_token(inbound, deployment, token, named.as_deref(), scope, facts).await
+    }
+
+    /// The same for a token from elsewhere than the header; `named` is the project that the client says it is for.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub async fn with_token(
+        inbound: &Inbound,
+        deployment: &Deployment,
+        token: &str,
+        named: Option<&str>,
+        scope: Scope,
+        facts: &mut Facts,
+    ) -> Result<Self> {
+        let mut principal = verified(inbound, deployment, token, named).await?;
         let project = snapshots::active(inbound, &principal.claims.pid).await?;
+        if principal.trust > 0 && standing::check(&project.snapshot, &principal).is_err() {
+            // Verified here by a configuration that has been changed since: the new one may trust it, too.
+            isolate::with(|i| i.tokens.remove(&cache_key(token, named)));
+            principal = verified(inbound, deployment, token, named).await?;
+        }
         standing::check(&project.snapshot, &principal)?;
         deployment.check_host(&inbound.host, &project.snapshot.project.slug)?;
         cors::check(project.snapshot.settings.allowed_origins.as_ref(), inbound.origin.as_deref())?;
@@ -151,13 +173,19 @@ impl Caller {
     }
 }
 
-async fn verified(inbound: &Inbound, deployment: &Deployment, text: &str) -> Result<Rc<Principal>> {
-    let (key, now) = (token::cache_key(text), clock::now_s());
+/// The same token may be for several projects: what was found for one must not answer for another.
+fn cache_key(text: &str, named: Option<&str>) -> [u8; 32] {
+    // No header has a line break: this is nobody's token.
+    named.map_or_else(|| token::cache_key(text), |named| token::cache_key(&format!("{named}\n{text}")))
+}
+
+async fn verified(inbound: &Inbound, deployment: &Deployment, text: &str, named: Option<&str>) -> Result<Rc<Principal>> {
+    let (key, now) = (cache_key(text, named), clock::now_s());
     if let Some(principal) = isolate::with(|i| i.tokens.get(&key, now * 1000).cloned()) {
         return Ok(principal);
     }
     let principal = Rc::new(match deployment.tokens.verify(text, now) {
-        None => foreign::verify(inbound, deployment, text).await?,
+        None => foreign::verify(inbound, deployment, text, named).await?,
         Some(own) => own?,
     });
     isolate::with(|i| i.tokens.put(key, Rc::clone(&principal), principal.expires_at.saturating_mul(1000)));

@@ -7,6 +7,7 @@ use worker::Env;
 use zeroize::Zeroizing;
 
 use crate::alert::delivery::FIRST_PAUSE_MS;
+use crate::auth::access::Access;
 use crate::auth::bearer;
 use crate::auth::host::ProjectHosts;
 use crate::auth::token::{self, TokenKeys};
@@ -34,6 +35,8 @@ pub struct Deployment {
     pub jwks_etag: String,
     /// Each of them opens the admin routes.
     pub admin_tokens: Vec<Zeroizing<String>>,
+    /// Lets admins in by Cloudflare Access, if the operator uses it.
+    pub access: Option<Access>,
     /// Requests per minute of one address; 0 = off.
     pub ip_rpm: u64,
     /// Whether the platform's limiter is asked too. It has a limit of its own, which must not be the lower one.
@@ -100,7 +103,11 @@ fn read(env: &Env) -> Result<Deployment> {
     let address_key = masters.derive(Purpose::Addresses, masters.current_id()).ok_or_else(|| Error::server("no master key"))?;
     let tokens = TokenKeys::derive(&masters, &text("BEHEST_ISSUER").unwrap_or_else(|| "behest".to_owned()));
     let jwks = tokens.jwks().to_string();
+    let allow_private = flag("ALLOW_PRIVATE_UPSTREAMS");
+    let [team, audience, emails] = ["ACCESS_TEAM_DOMAIN", "ACCESS_AUD", "ACCESS_EMAILS"].map(text);
+    let access = Access::read(team.as_deref(), audience.as_deref(), emails.as_deref(), allow_private).map_err(Error::server)?;
     Ok(Deployment {
+        access,
         jwks_etag: format!("\"{}\"", hex(&token::cache_key(&jwks)).get(..16).unwrap_or_default()),
         jwks,
         tokens,
@@ -110,7 +117,7 @@ fn read(env: &Env) -> Result<Deployment> {
         asks_limiter,
         address_key,
         hosts: text("PROJECT_HOSTS").map(|hosts| ProjectHosts::parse(&hosts)).transpose().map_err(Error::server)?,
-        allow_private: flag("ALLOW_PRIVATE_UPSTREAMS"),
+        allow_private,
         roll_up_ms: roll_up_ms(env),
         alert_pause_ms: number("ALERT_RETRY_MS")?.unwrap_or(FIRST_PAUSE_MS).clamp(10, FIRST_PAUSE_MS),
         unmetered: flag("BEHEST_UNMETERED"),

@@ -7,13 +7,14 @@
 use web_sys::{Request, Response};
 use worker::{Context, Env, event};
 
-use crate::auth::bearer::Credential;
 use crate::cors;
 use crate::edge::answer::{Answer, Body, Facts};
 use crate::edge::caller::Caller;
 use crate::edge::deployment::{self, Deployment};
 use crate::edge::inbound::Inbound;
-use crate::edge::{address, admin, attenuate, chat, clock, log, mint, models, objects, question, random, threads, token_exchange, usage};
+use crate::edge::{
+    access, address, admin, attenuate, chat, clock, log, mint, models, objects, question, random, threads, token_exchange, usage,
+};
 use crate::error::{Error, Result};
 use crate::route::{self, Door, Match, Route};
 use crate::user::{Command, Outcome};
@@ -56,10 +57,10 @@ async fn serve(inbound: &mut Inbound, context: &Context, found: Match, facts: &m
         Door::Public => public(inbound, &deployment, &found.route),
         Door::ApiKey => mint::mint(inbound, &deployment, context).await,
         Door::Admin => {
-            Credential::parse(inbound.header("authorization").as_deref()).admin(&deployment.admin_tokens)?;
+            inbound.actor = access::admit(inbound, &deployment).await?;
             admin::serve(inbound, &deployment, found.route).await
         }
-        Door::Subject => token_exchange::serve(inbound, &deployment).await,
+        Door::Subject => token_exchange::serve(inbound, &deployment, facts).await,
         Door::User(scope) => {
             let caller = Caller::of(inbound, &deployment, scope, facts).await?;
             user(inbound, context, &deployment, &caller, found.route, facts).await

@@ -7,19 +7,19 @@ use crate::auth::tenant::{self, Terms};
 use crate::auth::token::{Principal, invalid};
 use crate::edge::deployment::Deployment;
 use crate::edge::inbound::Inbound;
-use crate::edge::{clock, signature, snapshots};
+use crate::edge::{clock, login, signature, snapshots};
 use crate::error::Result;
 
-/// Verifies a token whose `kid` is none of ours.
+/// Verifies a token whose `kid` is none of ours; `project` is the one that the client says it is for.
 ///
 /// # Errors
 /// 401 if nobody whom its project trusts has signed it.
-pub async fn verify(inbound: &Inbound, deployment: &Deployment, token: &str) -> Result<Principal> {
+pub async fn verify(inbound: &Inbound, deployment: &Deployment, token: &str, project: Option<&str>) -> Result<Principal> {
     let jws = Jws::parse(token)?;
     match tenant::project_id(&jws.unverified) {
         Some(id) => by_tenant(inbound, deployment, &jws, id).await,
         // Tokens of identity providers name no project of ours.
-        None => Err(invalid("it was signed with a key this deployment does not know")),
+        None => login::verify(inbound, deployment, &jws, token, project).await,
     }
 }
 

@@ -7,6 +7,7 @@ use web_sys::CryptoKey;
 
 use crate::auth::api_key::StoredKey;
 use crate::auth::ip_limit::IpLimit;
+use crate::auth::jwks::Jwks;
 use crate::auth::token::Principal;
 use crate::cache::Cache;
 use crate::edge::snapshots::Ready;
@@ -22,6 +23,12 @@ pub const API_KEY_MS: u64 = 3_600_000;
 pub const KEY_USE_MS: u64 = 3_600_000;
 /// How long a service account that is no longer used is remembered with its token, in ms.
 pub const ACCOUNT_MS: u64 = 3_600_000;
+
+/// How long the keys of an identity provider that is no longer asked for are remembered, in ms.
+pub const ISSUER_MS: u64 = 86_400_000;
+/// How long it is believed which projects trust an issuer, and that none does, in ms.
+pub const TRUSTING_MS: u64 = 60_000;
+pub const STRANGER_MS: u64 = 10_000;
 
 /// The memory of one isolate.
 pub struct Isolate {
@@ -39,6 +46,12 @@ pub struct Isolate {
     pub accounts: Cache<[u8; 32], Rc<Account>>,
     /// Public keys of others, imported, by digest.
     pub public_keys: Cache<[u8; 32], CryptoKey>,
+    /// Published keys of identity providers, by where they are.
+    pub jwks: Cache<String, Rc<RefCell<Jwks>>>,
+    /// Ids of the projects that trust an issuer.
+    pub trusting: Cache<String, Rc<Vec<String>>>,
+    /// Issuers that no project trusts.
+    pub strangers: Cache<String, ()>,
     /// Requests per address.
     pub addresses: IpLimit,
     /// API keys that were none, per address.
@@ -58,6 +71,9 @@ thread_local! {
         zones: Cache::new(100),
         accounts: Cache::new(500),
         public_keys: Cache::new(500),
+        jwks: Cache::new(200),
+        trusting: Cache::new(500),
+        strangers: Cache::new(1_000),
         addresses: IpLimit::default(),
         guesses: IpLimit::default(),
         mints: IpLimit::default(),

@@ -3,6 +3,7 @@
 //! Always holds: every answer, errors included, goes out through `answer::Answer`, with CORS headers and a request
 //! id; the body stream never yields an error. Absent on purpose: decisions.
 
+mod access;
 mod access_token;
 mod account;
 mod address;
@@ -27,8 +28,10 @@ mod headers;
 mod inbound;
 mod isolate;
 mod issuers;
+mod jwks;
 mod ledger;
 mod log;
+mod login;
 mod mint;
 mod models;
 mod objects;

@@ -1,4 +1,4 @@
-//! The one egress function: every request that leaves the gateway goes through `send`.
+//! The one egress function: every request that leaves the gateway goes through `send` or, for public documents, `get`.
 //!
 //! Always holds: the URL is checked again here; redirects are not followed; nothing of the client's headers goes out.
 //! Absent on purpose: the deadline, which covers more than this (`exchange`).
@@ -40,6 +40,11 @@ impl Received {
         kind.starts_with("application/json") || kind.starts_with("text/html")
     }
 
+    /// How long the answer may be kept.
+    pub fn cache_control(&self) -> Option<String> {
+        self.header("cache-control")
+    }
+
     /// The body.
     pub fn into_source(self) -> Source {
         let length = self.header("content-length").and_then(|length| length.parse().ok());
@@ -76,6 +81,23 @@ pub async fn send(outbound: &Outbound, token: Option<&Secret>, allow_private: bo
     fetch(outbound, token, abort).await.map(Received).map_err(|e| unreachable_provider(&e))
 }
 
+/// Asks for a public document, and waits for the answer's head. The caller sets the deadline. No redirect is followed: an answer that
+/// is one is the caller's to refuse.
+///
+/// # Errors
+/// 502 when no connection came about or the URL is not allowed.
+pub async fn get(url: &str, allow_private: bool, abort: &AbortController) -> Result<Received> {
+    egress::check_url(url, allow_private).map_err(|why| {
+        Error::new(Code::UpstreamError, "The address of a document is not allowed.").with_cause(format!("the document's URL {why}"))
+    })?;
+    let init = RequestInit::new();
+    let answer = async {
+        init.set_headers(&headers::record([("accept", "application/json")].into_iter())?);
+        dispatch(url, &init, abort).await
+    };
+    answer.await.map(Received).map_err(|e| unreachable_provider(&e))
+}
+
 /// The provider was silent for too long.
 pub fn timed_out(ms: u64) -> Error {
     Error::new(Code::UpstreamTimeout, format!("The provider did not answer within {ms} ms."))
@@ -93,10 +115,14 @@ async fn fetch(outbound: &Outbound, token: Option<&Secret>, abort: &AbortControl
     let own = outbound.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     init.set_headers(&headers::record(own.chain(bearer.iter().map(|bearer| ("authorization", bearer.as_str()))))?);
     init.set_body(&Uint8Array::from(outbound.body.as_slice()));
+    dispatch(&outbound.url, &init, abort).await
+}
+
+async fn dispatch(url: &str, init: &RequestInit, abort: &AbortController) -> Result<Response, JsValue> {
     init.set_redirect(RequestRedirect::Manual);
     init.set_signal(Some(&abort.signal()));
     let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
-    JsFuture::from(scope.fetch_with_str_and_init(&outbound.url, &init)).await?.dyn_into()
+    JsFuture::from(scope.fetch_with_str_and_init(url, init)).await?.dyn_into()
 }
 
 /// Whole seconds or an HTTP date → milliseconds from now.

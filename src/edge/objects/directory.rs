@@ -29,9 +29,9 @@ impl DurableObject for DirectoryObject {
 
 impl DirectoryObject {
     fn apply(&self, command: Command) -> Result<Page> {
-        let reads_only = matches!(command, Command::List { .. });
-        let (next, page) = self.document.load()?.apply(command)?;
-        if !reads_only {
+        let now = self.document.load()?;
+        let (next, page) = now.apply(command)?;
+        if next != now {
             self.document.save(next)?;
         }
         Ok(page)
