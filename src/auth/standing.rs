@@ -10,6 +10,6 @@ use crate::error::Result;
 ///
 /// # Errors
 /// 401 if it was revoked, or if what vouched for it is trusted no more.
-pub fn check(_snapshot: &Snapshot, _principal: &Principal) -> Result<()> {
-    Ok(())
+pub fn check(snapshot: &Snapshot, principal: &Principal) -> Result<()> {
+    snapshot.marks.check(principal)
 }

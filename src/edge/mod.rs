@@ -31,6 +31,7 @@ mod log;
 mod mint;
 mod models;
 mod objects;
+mod own_object;
 mod pump;
 mod question;
 mod random;

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use crate::edge::answer::Answer;
 use crate::edge::caller::Caller;
 use crate::edge::inbound::Inbound;
-use crate::edge::objects;
+use crate::edge::own_object::OwnObject;
 use crate::error::{Error, Result};
 use crate::route::Route;
 use crate::user::command::{ListMessages, ListThreads, PatchThread, ThreadId};
@@ -17,9 +17,7 @@ use crate::user::{Command, Outcome};
 /// Serves a thread route.
 pub async fn serve(inbound: &mut Inbound, caller: &Caller, route: Route) -> Result<Answer> {
     let command = command(inbound, route).await?;
-    let (outcome, rows) = objects::user(&inbound.env, caller.project_id(), caller.uid(), &command).await?;
-    inbound.costs.object_call(rows);
-    match outcome {
+    match OwnObject::of(inbound, caller).ask(&command).await? {
         Outcome::Threads { data, has_more } => {
             let last = data.last().filter(|_| has_more).map(|thread| thread.id.clone());
             Ok(page(inbound, &json(&data)?, last))
