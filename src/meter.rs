@@ -3,11 +3,12 @@
 //! Always holds: text is counted twice: from above, for what may still come (a third of its bytes, or an event each,
 //! whichever is more), and as it is billed (what the provider says, and a quarter of the bytes since). One report at a
 //! time. Only a stream that named no maximum is ever made to wait: a named one is its provider's to keep.
+//! A stream whose token is void, or whose project is suspended, ends with the next look after the object has said so.
 //! Absent on purpose: sending (`edge::reporting`), and whether there is more to hold (`user`).
 
 use crate::api::estimate::text_tokens;
 use crate::api::usage::TokenUsage;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::user::command::{Progressed, Reservation};
 
 /// Bytes of English text per token, by OpenAI's rule of thumb: what is billed where the provider does not say.
@@ -16,6 +17,8 @@ const BYTES_PER_TOKEN: u64 = 4;
 const EVERY_BYTES: u64 = 2_048;
 /// And after so long, in ms, if there is anything new.
 pub const EVERY_MS: u64 = 1_000;
+/// And after so long, in ms, even if there is nothing new: the object may know that the stream is to end.
+pub const ALIVE_MS: u64 = 5_000;
 
 /// An answer as far as it was seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -109,6 +112,10 @@ pub struct Meter {
     urgent: bool,
     /// Why the last report brought no more.
     denied: Option<Error>,
+    /// When it was last looked whether a report is due for being alive, or made, epoch ms.
+    alive_ms: Option<u64>,
+    /// Why the answer may not go on: its token is void, or its project is suspended.
+    over: Option<Error>,
 }
 
 impl Meter {
@@ -126,11 +133,16 @@ impl Meter {
             wished: false,
             urgent: false,
             denied: None,
+            alive_ms: None,
+            over: None,
         }
     }
 
     /// What is due at `now` (epoch ms). After `Report` a report is under way until `answered` is called.
     pub fn look(&mut self, seen: &Seen, now: u64) -> Due {
+        if let Some(error) = self.over.take() {
+            return Due::Stop(error);
+        }
         let wish = self.wish(seen);
         let short = wish.is_some_and(|wish| wish.used > wish.held);
         if self.reporting {
@@ -144,9 +156,10 @@ impl Meter {
         }
         // Who was denied more asks again with the next report, or when nothing is left.
         let near = wish.is_some() && self.denied.is_none();
-        if !(short || near || self.is_time(seen, now)) {
+        if !(short || near || self.is_time(seen, now) || self.is_silent(now)) {
             return Due::Nothing;
         }
+        self.alive_ms = Some(now);
         (self.reporting, self.wished, self.urgent) = (true, wish.is_some(), short);
         (self.reported_ms, self.reported_bytes, self.reported_output) = (Some(now), seen.bytes, seen.billed_output());
         Due::Report(wish)
@@ -171,6 +184,14 @@ impl Meter {
             }
             Err(error) => Some(error),
         };
+        let over = |error: &mut Error| matches!(error.code(), Code::InvalidToken | Code::Forbidden);
+        self.over = self.denied.take_if(over);
+    }
+
+    /// When a report is due even if nothing comes, epoch ms.
+    pub fn alive_at(&self, now: u64) -> u64 {
+        // While a report is under way there is nothing to do sooner.
+        self.alive_ms.unwrap_or(now).saturating_add(ALIVE_MS).max(now.saturating_add(EVERY_MS))
     }
 
     /// Set if half of the last instalment is used up and there may be another, or if more is used than is held.
@@ -184,6 +205,11 @@ impl Meter {
         // would stop it too early.
         let used = seen.billed_output();
         (used > held).then_some(Wish { used, held })
+    }
+
+    /// Nothing was reported for long.
+    fn is_silent(&mut self, now: u64) -> bool {
+        now.saturating_sub(*self.alive_ms.get_or_insert(now)) >= ALIVE_MS
     }
 
     /// Enough that is new was not reported for long enough.
@@ -319,6 +345,22 @@ mod tests {
         assert_eq!(meter.look(&text(330), 1_000), Due::Report(Some(Wish { used: 110, held: 105 })), "some came, not enough");
         meter.answered(Ok(denied(105)));
         assert_eq!(meter.look(&text(330), 1_000), Due::Stop(refusal().error()));
+    }
+
+    /// Whatever its maximum, and whether the provider says anything or not.
+    #[test]
+    fn a_void_token_ends_it() {
+        for (grows_to, seen) in [(None, Seen::default()), (None, text(9)), (Some(1_000), Seen::default())] {
+            let mut meter = meter(1_000, grows_to);
+            assert_eq!(meter.look(&seen, 1_000), Due::Nothing);
+            assert_eq!(meter.look(&seen, 999 + ALIVE_MS + u64::from(seen.bytes == 0)), Due::Report(None), "{seen:?}");
+            assert_eq!(meter.look(&seen, 2_000 + ALIVE_MS), Due::Nothing);
+            for code in [Code::ServerError, Code::InvalidToken] {
+                meter.answered(Err(Error::new(code, "a reason")));
+                let due = meter.look(&seen, 3_000 + ALIVE_MS);
+                assert_eq!(matches!(due, Due::Stop(error) if error.code() == code), code == Code::InvalidToken);
+            }
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::error::{Code, Error, Result};
 /// # Errors
 /// 401 if it was revoked, or if what vouched for it is trusted no more.
 pub fn check(snapshot: &Snapshot, principal: &Principal) -> Result<()> {
+    snapshot.marks.check(principal)?;
     match &principal.claims.via {
         Some(Via::Signing(kid)) => signing_key(snapshot, kid, principal.trust),
         Some(Via::Issuer(name)) => issuer(snapshot, name, principal.trust),

@@ -22,11 +22,13 @@ use crate::edge::{
     zones,
 };
 use crate::error::{Code, Error, Result};
-use crate::project::Command;
+use crate::project::{Command, Void};
 use crate::route::Route;
 
 /// The longest overlap of a rotated key, in seconds: 30 days.
 const MAX_OVERLAP_S: u64 = 30 * 86_400;
+/// For so long after its deletion a key may still mint somewhere, in seconds: isolates and KV remember for a while. Amply.
+const KEY_LIVES_ON_S: u64 = 300;
 /// What a key may do unless it is said.
 const DEFAULT_CAPABILITIES: [&str; 1] = ["mint"];
 /// What a key may be given.
@@ -55,7 +57,8 @@ pub async fn serve(inbound: &mut Inbound, deployment: &Deployment, route: Route)
         }
         Route::RotateKey { id, key } => rotate_key(inbound, deployment, &id, &key).await,
         Route::DeleteKey { id, key } => {
-            ask(inbound, &id, &Command::DeleteKey { id: key }).await?;
+            let void = revokes(inbound)?;
+            ask(inbound, &id, &Command::DeleteKey { id: key, void }).await?;
             Ok(Answer::empty(204))
         }
         Route::ListProviders { id } => {
@@ -292,6 +295,16 @@ async fn create_key(inbound: &mut Inbound, deployment: &Deployment, id: &str) ->
 #[serde(default, deny_unknown_fields)]
 struct Rotation {
     overlap_seconds: u64,
+}
+
+/// What is void of a key that is deleted with `?revoke_tokens=true`. Isolates that have not heard yet may mint with it for a while.
+fn revokes(inbound: &Inbound) -> Result<Option<Void>> {
+    let now = clock::now_s();
+    match inbound.parameter("revoke_tokens") {
+        None | Some("false") => Ok(None),
+        Some("true") => Ok(Some(Void { issued: now + KEY_LIVES_ON_S, now })),
+        Some(_) => Err(Error::invalid("revoke_tokens", "revoke_tokens must be `true` or `false`.")),
+    }
 }
 
 async fn rotate_key(inbound: &mut Inbound, deployment: &Deployment, id: &str, key: &str) -> Result<Answer> {

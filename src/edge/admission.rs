@@ -17,7 +17,7 @@ use crate::edge::answer::Facts;
 use crate::edge::caller::Caller;
 use crate::edge::deployment::Deployment;
 use crate::edge::inbound::Inbound;
-use crate::edge::objects;
+use crate::edge::own_object::OwnObject;
 use crate::edge::pump::WHOLE_MS;
 use crate::edge::settle::{Ticket, Trail, Turn};
 use crate::error::{Error, Result};
@@ -105,13 +105,10 @@ impl Admission<'_> {
         ticket.seq = Some(begun.reservation.seq);
         ticket.turn = thread_id.zip(begun.base).map(|(id, base)| Turn { id, base, messages: messages(chat) });
         let account = Account {
-            env: self.inbound.env.clone(),
-            project_id: ticket.project_id.clone(),
-            uid: ticket.uid.clone(),
+            own: OwnObject::of(self.inbound, self.caller),
             request_id: ticket.request_id.clone(),
             limits,
             input_estimate: ticket.input_estimate,
-            costs: Rc::clone(&ticket.costs),
         };
         Ok(Some(Started { ticket, extras, held: Some((Rc::new(account), begun.reservation)) }))
     }
@@ -160,6 +157,7 @@ impl Admission<'_> {
             thresholds: self.caller.thresholds().to_vec(),
             ttl_ms: WHOLE_MS + RESERVATION_SLACK_MS,
             roll_up_ms: self.deployment.roll_up_ms,
+            pass: None,
         }
     }
 
@@ -188,10 +186,7 @@ impl Admission<'_> {
     }
 
     async fn admit(&self, command: Begin, facts: &mut Facts) -> Result<Option<Begun>> {
-        let (outcome, rows) =
-            objects::user(&self.inbound.env, self.caller.project_id(), self.caller.uid(), &Command::Begin(command)).await?;
-        self.inbound.costs.object_call(rows);
-        match outcome {
+        match OwnObject::of(self.inbound, self.caller).once(&Command::Begin(command), false).await? {
             Outcome::Begun(mut begun) => {
                 facts.extend(self.caller.limit_headers(std::mem::take(&mut begun.rate)));
                 Ok(Some(begun))

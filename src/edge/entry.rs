@@ -12,10 +12,9 @@ use crate::edge::answer::{Answer, Body, Facts};
 use crate::edge::caller::Caller;
 use crate::edge::deployment::{self, Deployment};
 use crate::edge::inbound::Inbound;
-use crate::edge::{
-    access, address, admin, attenuate, chat, clock, log, mint, models, objects, question, random, threads, token_exchange, usage,
-};
-use crate::error::{Error, Result};
+use crate::edge::own_object::OwnObject;
+use crate::edge::{access, address, admin, attenuate, chat, clock, log, mint, models, question, random, threads, token_exchange, usage};
+use crate::error::{Code, Error, Result};
 use crate::route::{self, Door, Match, Route};
 use crate::user::{Command, Outcome};
 
@@ -81,31 +80,63 @@ async fn user(
     facts: &mut Facts,
 ) -> Result<Answer> {
     let result = match route {
-        Route::Attenuate => attenuate::serve(inbound, deployment, caller).await,
         Route::Chat => chat::serve(inbound, context, deployment, caller, facts).await,
         Route::Embeddings => question::embeddings(inbound, context, deployment, caller, facts).await,
         Route::Moderations => question::moderations(inbound, context, deployment, caller, facts).await,
+        route if deployment.unmetered => uncounted(inbound, deployment, caller, route).await,
+        route => {
+            let prepares = !matches!(route, Route::Models | Route::Model { .. } | Route::Attenuate);
+            let (newer, left) = let_in(inbound, caller, prepares).await?;
+            facts.extend(left);
+            return uncounted(inbound, deployment, newer.as_ref().unwrap_or(caller), route).await;
+        }
+    };
+    let refused = result.as_ref().is_err_and(|error| error.code() == Code::InvalidToken);
+    if deployment.unmetered || refused || facts.iter().any(|(name, _)| *name == "ratelimit") {
+        return result;
+    }
+    // Most likely it was refused before the user's object heard of it, which may know that the token is good for nothing.
+    match (let_in(inbound, caller, true).await, result) {
+        (Ok((_, left)), result) => {
+            facts.extend(left);
+            result
+        }
+        (Err(refused), Err(_)) if matches!(refused.code(), Code::InvalidToken | Code::Forbidden) => Err(refused),
+        // The answer itself does not depend on it.
+        (Err(_), result) => result,
+    }
+}
+
+/// Routes that use no provider.
+async fn uncounted(inbound: &mut Inbound, deployment: &Deployment, caller: &Caller, route: Route) -> Result<Answer> {
+    match route {
+        Route::Attenuate => attenuate::serve(inbound, deployment, caller).await,
         Route::Models => Ok(models::list(caller)),
         Route::Model { id } => models::one(caller, &id),
         Route::Usage | Route::Billing | Route::Limits => usage::serve(inbound, caller, &route).await,
         route => threads::serve(inbound, caller, route).await,
-    };
-    if !deployment.unmetered && !facts.iter().any(|(name, _)| *name == "ratelimit") {
-        facts.extend(what_is_left(inbound, caller).await);
     }
-    result
 }
 
-/// The limit headers for an answer that was not counted: every answer to a user tells what is left.
-async fn what_is_left(inbound: &Inbound, caller: &Caller) -> Facts {
-    let command = Command::Limits(caller.limits());
-    match objects::user(&inbound.env, caller.project_id(), caller.uid(), &command).await {
-        Ok((Outcome::Rate(rate), rows)) => {
-            inbound.costs.object_call(rows);
-            caller.limit_headers(rate)
-        }
-        // The answer itself does not depend on it.
-        _ => Facts::new(),
+/// Has the user's object say that the token is good, and what is left of the limits: every answer to a user tells that. Gives the
+/// caller by the newest configuration if the object knows of a newer one. `prepares`: the request is for another command.
+async fn let_in(inbound: &Inbound, caller: &Caller, prepares: bool) -> Result<(Option<Caller>, Facts)> {
+    let first = limits(inbound, caller, prepares).await?;
+    if let Some(left) = first {
+        return Ok((None, left));
+    }
+    let newer = caller.refreshed(inbound).await?;
+    let left = limits(inbound, &newer, prepares).await?;
+    let left = left.ok_or_else(|| Error::server("the configuration changes faster than it can be read"))?;
+    Ok((Some(newer), left))
+}
+
+/// The limit headers; `None` if the configuration is too old to say.
+async fn limits(inbound: &Inbound, caller: &Caller, prepares: bool) -> Result<Option<Facts>> {
+    match OwnObject::of(inbound, caller).once(&Command::Limits(caller.limits()), prepares).await? {
+        Outcome::Rate(rate) => Ok(Some(caller.limit_headers(rate))),
+        Outcome::Stale { .. } => Ok(None),
+        _ => Err(Error::server("the user object answered something else")),
     }
 }
 

@@ -35,6 +35,7 @@ mod login;
 mod mint;
 mod models;
 mod objects;
+mod own_object;
 mod pump;
 mod question;
 mod random;

@@ -272,7 +272,8 @@ impl Pump {
         // A stream that was heard since the last look may have something new to report at the next.
         let streaming = self.reporting.is_some() && now.saturating_sub(self.heard_ms) <= EVERY_MS;
         let next_report = if streaming { now + EVERY_MS } else { u64::MAX };
-        let next = silent_at.min(self.deadlines.whole_at_ms).min(next_sign).min(next_report);
+        let next_word = self.reporting.as_ref().map_or(u64::MAX, |reporting| reporting.alive_at(now));
+        let next = silent_at.min(self.deadlines.whole_at_ms).min(next_sign).min(next_report).min(next_word);
         self.timer = clock::sleep(next.saturating_sub(now).max(1));
     }
 

@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use futures::future::LocalBoxFuture;
 use futures::task::noop_waker_ref;
 
+use crate::api::usage::TokenUsage;
 use crate::edge::account::Account;
 use crate::edge::clock;
 use crate::error::{Error, Result};
@@ -54,6 +55,11 @@ impl Reporting {
         Poll::Ready(())
     }
 
+    /// When a report is due even if nothing comes, epoch ms.
+    pub fn alive_at(&self, now: u64) -> u64 {
+        self.meter.alive_at(now)
+    }
+
     /// Reports if it is time to.
     pub fn look(&mut self, seen: &Seen) -> Go {
         match self.meter.look(seen, clock::now_ms()) {
@@ -69,7 +75,9 @@ impl Reporting {
     }
 
     fn report(&mut self, seen: &Seen, wish: Option<Wish>) {
-        let (usage, _) = seen.bill(self.account.input_estimate);
+        // Of what was not seen nothing is told: it may yet go elsewhere.
+        let nothing = seen.bytes == 0 && seen.usage.is_none();
+        let usage = if nothing { TokenUsage::default() } else { seen.bill(self.account.input_estimate).0 };
         let extend = wish.map(|Wish { used, held }| (used, held));
         let account = Rc::clone(&self.account);
         let mut report: Pin<Box<dyn Future<Output = Result<Progressed>>>> = Box::pin(async move { account.report(usage, extend).await });

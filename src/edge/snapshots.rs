@@ -6,10 +6,12 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use worker::Env;
+
 use crate::config::model::Resolved;
 use crate::config::{Snapshot, Status};
 use crate::edge::deployment::{CONFIG_KV, Deployment};
-use crate::edge::inbound::Inbound;
+use crate::edge::inbound::{Costs, Inbound};
 use crate::edge::isolate::{self, SNAPSHOT_MS};
 use crate::edge::{access_token, clock, objects};
 use crate::error::{Code, Error, Result};
@@ -81,7 +83,15 @@ pub async fn active(inbound: &Inbound, project_id: &str) -> Result<Rc<Ready>> {
 /// # Errors
 /// As [`active`].
 pub async fn newest(inbound: &Inbound, project_id: &str) -> Result<Rc<Ready>> {
-    check(read(inbound, project_id).await?)
+    newest_of(&inbound.env, &inbound.costs, project_id).await
+}
+
+/// The same, for what outlives its request.
+///
+/// # Errors
+/// As [`active`].
+pub async fn newest_of(env: &Env, costs: &Costs, project_id: &str) -> Result<Rc<Ready>> {
+    check(read(env, costs, project_id).await?)
 }
 
 fn check(ready: Rc<Ready>) -> Result<Rc<Ready>> {
@@ -100,12 +110,12 @@ async fn find(inbound: &Inbound, project_id: &str) -> Result<Rc<Ready>> {
     if let Some(snapshot) = read_kv(inbound, project_id).await {
         return Ok(remember(snapshot));
     }
-    read(inbound, project_id).await
+    read(&inbound.env, &inbound.costs, project_id).await
 }
 
-async fn read(inbound: &Inbound, project_id: &str) -> Result<Rc<Ready>> {
-    inbound.costs.object_call(0);
-    let snapshot = objects::project(&inbound.env, project_id, &Command::Read).await.map_err(|error| match error.code() {
+async fn read(env: &Env, costs: &Costs, project_id: &str) -> Result<Rc<Ready>> {
+    costs.object_call(0);
+    let snapshot = objects::project(env, project_id, &Command::Read).await.map_err(|error| match error.code() {
         Code::NotFound => Error::new(Code::InvalidToken, "The token is not valid: its project does not exist."),
         _ => error,
     })?;

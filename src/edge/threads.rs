@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use crate::edge::answer::Answer;
 use crate::edge::caller::Caller;
 use crate::edge::inbound::Inbound;
-use crate::edge::objects;
+use crate::edge::own_object::OwnObject;
 use crate::error::{Code, Error, Result};
 use crate::route::Route;
 use crate::user::command::{ListMessages, ListThreads, PatchThread, ThreadId};
@@ -24,9 +24,7 @@ pub async fn serve(inbound: &mut Inbound, caller: &Caller, route: Route) -> Resu
         (route, _) => route,
     };
     let command = command(inbound, route).await?;
-    let (outcome, rows) = objects::user(&inbound.env, caller.project_id(), caller.uid(), &command).await?;
-    inbound.costs.object_call(rows);
-    match outcome {
+    match OwnObject::of(inbound, caller).ask(&command).await? {
         Outcome::Threads { data, has_more } => {
             let last = data.last().filter(|_| has_more).map(|thread| thread.id.clone());
             Ok(page(inbound, &json(&data)?, last))
@@ -44,11 +42,8 @@ pub async fn serve(inbound: &mut Inbound, caller: &Caller, route: Route) -> Resu
 /// The list of a token that is for one thread.
 async fn only(inbound: &Inbound, caller: &Caller, id: &str) -> Result<Answer> {
     let command = Command::GetThread(ThreadId { id: id.to_owned() });
-    match objects::user(&inbound.env, caller.project_id(), caller.uid(), &command).await {
-        Ok((Outcome::Thread(thread), rows)) => {
-            inbound.costs.object_call(rows);
-            Ok(Answer::json_text(200, json(&[thread])?))
-        }
+    match OwnObject::of(inbound, caller).ask(&command).await {
+        Ok(Outcome::Thread(thread)) => Ok(Answer::json_text(200, json(&[thread])?)),
         Err(error) if error.code() == Code::NotFound => Ok(Answer::json_text(200, "[]")),
         Ok(_) => Err(Error::server("the user object answered something else")),
         Err(error) => Err(error),

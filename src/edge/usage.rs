@@ -11,6 +11,7 @@ use crate::edge::answer::Answer;
 use crate::edge::caller::Caller;
 use crate::edge::inbound::Inbound;
 use crate::edge::objects;
+use crate::edge::own_object::OwnObject;
 use crate::error::{Error, Result};
 use crate::route::Route;
 use crate::user::report::{Cell, UsageQuery};
@@ -59,9 +60,7 @@ async fn cells(inbound: &Inbound, caller: &Caller, window: Window, step: Option<
 }
 
 async fn ask(inbound: &Inbound, caller: &Caller, command: &Command) -> Result<Outcome> {
-    let (outcome, rows) = objects::user(&inbound.env, caller.project_id(), caller.uid(), command).await?;
-    inbound.costs.object_call(rows);
-    Ok(outcome)
+    OwnObject::of(inbound, caller).ask(command).await
 }
 
 fn something_else() -> Error {

@@ -54,6 +54,9 @@ pub struct Holder {
     /// When it was last recalled, epoch ms; not kept, for it only saves calls.
     #[serde(skip)]
     pub recalled: u64,
+    /// By which configuration; likewise.
+    #[serde(skip)]
+    pub recalled_by: u64,
 }
 
 /// The project's side of one budget of one user.

@@ -8,10 +8,14 @@ use std::collections::BTreeMap;
 use super::holder::{Held, Holder};
 use super::pool::{Pool, Terms, soon};
 use super::{Amount, Ask, Lease, Need, Room, Share};
+use crate::user::command::Limits;
 use crate::user::refusal::Refusal;
 
 /// How long a slice may be used while at least so many eighths of every limit are free, ms.
 const LIVES: [(u64, u64); 3] = [(4, 900_000), (2, 60_000), (1, 10_000)];
+/// How long a user of a project without limits may go on without asking, ms: it has a lease so that the project knows whom to tell
+/// of a change.
+const UNLIMITED_MS: u64 = 300_000;
 /// How long the slice of a single request may be used, ms: as long as the answer may be on its way.
 const SINGLE_MS: u64 = 2_000;
 /// What a user is told to wait for a place, ms: one may be free at any time.
@@ -53,7 +57,9 @@ impl Plan {
 
     /// The lease that gives it.
     pub fn lease(self, holder: &Holder, terms: &Terms, room: Room) -> Lease {
-        let life = LIVES.into_iter().find(|(free, _)| self.free >= *free).map_or(SINGLE_MS, |(_, ms)| ms);
+        let unlimited = terms.limits == Limits::default();
+        let by_room = LIVES.into_iter().find(|(free, _)| self.free >= *free).map_or(SINGLE_MS, |(_, ms)| ms);
+        let life = if unlimited { UNLIMITED_MS } else { by_room };
         Lease {
             epoch: holder.epoch,
             grant: holder.grant + 1,

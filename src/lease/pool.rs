@@ -35,6 +35,8 @@ const SOON_MS: u64 = 1_000;
 /// For so long after a change an isolate may still admit by the configuration before, ms: it believes what it has read for
 /// half a minute, KV has a delay of its own, a body has to be read, and clocks differ. Amply.
 const OLDER_MS: u64 = 300_000;
+/// A user that did not answer is told of a newer configuration again after so long, ms.
+const TELL_AGAIN_MS: u64 = 2_500;
 /// Messages after which holders that are over are removed, and how many at once.
 const SWEEP_EVERY: u64 = 256;
 
@@ -124,6 +126,11 @@ impl Terms {
             day_ends: zone.reaches(day + 1, now),
             month_ends: zone.reaches(next_month(day), now),
         }
+    }
+
+    /// Whether anything is limited by the day or the month.
+    pub(super) fn has_budgets(&self) -> bool {
+        Share::ALL.into_iter().any(|share| share.limit(&self.limits).is_some())
     }
 
     /// When the span of a budget is over, epoch ms.
@@ -219,7 +226,7 @@ impl Pool {
             Want::Extension(need) => (need, Purpose::Extension),
         };
         let waits = purpose != Purpose::Renewal;
-        if ask.report.span != terms.span {
+        if ask.report.span != terms.span && terms.has_budgets() {
             return Answer::Reply(self.refused(soon(), terms));
         }
         let plan = self.plan(ask, need, purpose, terms, now);
@@ -257,15 +264,16 @@ impl Pool {
         Ok(())
     }
 
-    /// Users that hold a slice by an older configuration, to be called back: at most 64 at a time.
+    /// Users that hold a slice by an older configuration, to be called back: all of them, for each is to hear of it at once.
     ///
     /// # Errors
     /// The store's.
     pub fn outdated(&mut self, store: &mut impl Store, terms: &Terms, now: u64) -> Result<Vec<Recall>> {
         self.read_again(store)?;
         self.begin_counting(store, terms)?;
-        let wanted = |holder: &Holder| holder.told < terms.version && holder.latest >= now && holder.is_recallable(now, QUIET_MS);
-        Ok(Self::recall(self.holders.iter_mut().filter(|(_, holder)| wanted(holder)).take(RECALLS), terms, now))
+        let quiet = |holder: &Holder| holder.recalled_by >= terms.version && !holder.is_recallable(now, TELL_AGAIN_MS);
+        let wanted = |holder: &Holder| holder.told < terms.version && holder.latest >= now && !quiet(holder);
+        Ok(Self::recall(self.holders.iter_mut().filter(|(_, holder)| wanted(holder)), terms, now))
     }
 
     /// Whether anybody still holds a slice by an older configuration.
@@ -286,7 +294,7 @@ impl Pool {
     fn recall<'a>(holders: impl Iterator<Item = (&'a String, &'a mut Holder)>, terms: &Terms, now: u64) -> Vec<Recall> {
         holders
             .map(|(user, holder)| {
-                holder.recalled = now;
+                (holder.recalled, holder.recalled_by) = (now, terms.version);
                 holder.recall(user, terms)
             })
             .collect()

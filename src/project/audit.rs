@@ -172,13 +172,14 @@ impl Entry {
             Change::RotateKey { id, info, old_expires_at, .. } => {
                 entry("key.rotate", id, json!({"new_id": info.id, "old_expires_at": old_expires_at}))
             }
-            Change::DeleteKey { id } => entry("key.delete", id, Value::Null),
+            Change::DeleteKey { id, .. } => entry("key.delete", id, Value::Null),
             Change::PutProvider { name, config } => entry("provider.put", name, json!({"kind": config.kind})),
             Change::DeleteProvider { name } => entry("provider.delete", name, Value::Null),
             Change::PutSigningKey { key } => entry("signing_key.create", &key.kid, Value::Null),
             Change::DeleteSigningKey { kid } => entry("signing_key.delete", kid, Value::Null),
             Change::PutIssuer { name, .. } => entry("issuer.put", name, Value::Null),
             Change::DeleteIssuer { name } => entry("issuer.delete", name, Value::Null),
+            Change::Revoke { target, .. } => entry("revocation.create", &target.name(), Value::Null),
             Change::PutTier { name, .. } => entry("tier.put", name, Value::Null),
             Change::DeleteTier { name } => entry("tier.delete", name, Value::Null),
             Change::PutAlerts { .. } => entry("alerts.put", "alerts", Value::Null),
@@ -214,7 +215,7 @@ pub fn beside(change: &Change, by: Option<&By>, now: u64) -> Vec<Statement<'stat
     };
     match change {
         Change::Delete => statements.extend(WIPE.map(|sql| (sql, vec![]))),
-        Change::DeleteKey { id } => statements.push((FORGET_KEY, vec![Bind::Text(id.clone().into())])),
+        Change::DeleteKey { id, .. } => statements.push((FORGET_KEY, vec![Bind::Text(id.clone().into())])),
         _ => {}
     }
     statements

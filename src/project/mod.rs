@@ -12,8 +12,9 @@ use serde_json::Value;
 
 use crate::alert::settings::AlertSettings;
 use crate::auth::api_key::StoredKey;
-use crate::auth::marks::Marks;
+use crate::auth::marks::{Marks, Target};
 use crate::auth::mint::is_tier_name;
+use crate::auth::token::Via;
 use crate::config::tier::{self, Tier, Tiers};
 use crate::config::{
     Issuer, KeyInfo, Project, ProviderConfig, SNAPSHOT_VERSION, Settings, SigningKey, Snapshot, Status, key_kv_name, patch,
@@ -44,7 +45,8 @@ pub enum Command {
     PutSettings { patch: Value },
     AddKey { info: KeyInfo, stored: StoredKey },
     RotateKey { id: String, info: KeyInfo, stored: StoredKey, old_expires_at: u64 },
-    DeleteKey { id: String },
+    DeleteKey { id: String, void: Option<Void> },
+    Revoke { target: Target, void: Void },
     PutProvider { name: String, config: Box<ProviderConfig> },
     DeleteProvider { name: String },
     PutSigningKey { key: Box<SigningKey> },
@@ -56,6 +58,15 @@ pub enum Command {
     PutAlerts { settings: Box<AlertSettings> },
     DeleteAlerts,
     Delete,
+}
+
+/// Which tokens are void: those made up to a second. Epoch seconds.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Void {
+    /// The last one.
+    pub issued: u64,
+    /// Now.
+    pub now: u64,
 }
 
 impl State {
@@ -120,8 +131,12 @@ impl State {
                 old.expires_at = Some(old.expires_at.map_or(old_expires_at, |at| at.min(old_expires_at)));
                 self.add_key(snapshot, info, &stored)?;
             }
-            Command::DeleteKey { id } => {
+            Command::Revoke { target, void: Void { issued, now } } => snapshot.marks.add(&target, issued, now)?,
+            Command::DeleteKey { id, void } => {
                 let key = snapshot.keys.remove(&id).ok_or_else(|| not_found("API key"))?;
+                if let Some(Void { issued, now }) = void {
+                    snapshot.marks.add(&Target::Via(Via::Key(id)), issued, now)?;
+                }
                 self.outbox.insert(key_kv_name(&key.index), None);
             }
             Command::PutProvider { name, config } => {
@@ -266,7 +281,7 @@ mod tests {
         let (info, stored) = key("a");
         let (state, _) = created().apply(Command::AddKey { info, stored }).unwrap();
         assert_eq!(state.outbox.keys().collect::<Vec<_>>(), ["key:ix-a", "project:proj_1"]);
-        let (state, _) = state.apply(Command::DeleteKey { id: "a".into() }).unwrap();
+        let (state, _) = state.apply(Command::DeleteKey { id: "a".into(), void: None }).unwrap();
         assert_eq!(state.outbox["key:ix-a"], None);
         let (state, _) = state.apply(Command::Delete).unwrap();
         assert_eq!((&state.outbox["project:proj_1"], state.snapshot.is_none()), (&None, true));

@@ -1,14 +1,16 @@
-//! Admission: rate, concurrency, requests of the day, then thread, then budgets, then the project's lease, then one row.
+//! Admission: the token, rate, concurrency, requests of the day, then thread, then budgets, then the project's lease, then one row.
 //!
 //! Always holds: a refused request writes nothing and costs nothing; a repeated one gets the reservation it already has.
 //! Absent on purpose: anything about the thread's content (`history`).
 
-use super::budget::Grant;
+use super::budget::{Claim, Grant};
 use super::command::{Begin, Begun, Outcome, Refused, Reservation};
 use super::history::{self, History};
 use super::holding::Holding;
+use super::pass::use_up;
 use super::refusal::Refusal;
 use super::store::{RequestRow, Status, Store, Write};
+use super::token_budget::counted;
 use super::{MAX_REQUEST_TOKENS, Open, User};
 use crate::calendar::DAY_MS;
 use crate::error::{Code, Error, Result};
@@ -33,6 +35,9 @@ enum Leased {
 
 impl User {
     pub(super) fn begin(&mut self, store: &mut impl Store, begin: &Begin, answer: Option<&(Reply, u64)>, now: u64) -> Result<Outcome> {
+        if let Some(outcome) = self.check(store, begin.pass.as_ref())? {
+            return Ok(outcome);
+        }
         if let Some(open) = self.open.get(&begin.request_id).copied() {
             let history = history::read(store, begin, self.clock(now))?;
             return Ok(self.begun(begin, &open, history, now));
@@ -49,11 +54,12 @@ impl User {
         }
         let history = history::read(store, begin, at)?;
         let input = begin.estimate.input.saturating_add(history.tokens).min(MAX_REQUEST_TOKENS);
-        let grant = match self.grant(begin, input, None, at) {
+        let claim = Claim { begin, input, tokens: self.token_ceilings(store, begin.pass.as_ref(), at)? };
+        let grant = match self.grant(&claim, None, at) {
             Ok(grant) => grant,
             Err(refusal) => return self.refused(store, begin, refusal, None, now),
         };
-        let (holding, grant) = match self.lease(store, begin, answer, input, grant, at)? {
+        let (holding, grant) = match self.lease(store, &claim, answer, grant, at)? {
             Leased::Covered(holding, grant) => (holding, grant),
             Leased::Not(outcome) => return Ok(*outcome),
             Leased::Refused(refusal) => return self.refused(store, begin, refusal, answer, now),
@@ -64,15 +70,8 @@ impl User {
     }
 
     /// Whether the project's limits cover the request, by what is held of them or by what the project has just said.
-    fn lease(
-        &mut self,
-        store: &mut impl Store,
-        begin: &Begin,
-        answer: Option<&(Reply, u64)>,
-        input: u64,
-        grant: Grant,
-        at: u64,
-    ) -> Result<Leased> {
+    fn lease(&mut self, store: &mut impl Store, claim: &Claim<'_>, answer: Option<&(Reply, u64)>, grant: Grant, at: u64) -> Result<Leased> {
+        let (begin, input) = (claim.begin, claim.input);
         let version = begin.project.version;
         let (holding, refusal) = match answer {
             None => (None, None),
@@ -96,7 +95,7 @@ impl User {
         }
         if answer.is_some() {
             // It may be that only a part of the whole was given, and that a part will do.
-            let lowered = self.grant(begin, input, Some(known), at).ok().filter(|grant| self.is_covered(known, version, grant, at));
+            let lowered = self.grant(claim, Some(known), at).ok().filter(|grant| self.is_covered(known, version, grant, at));
             return Ok(lowered.map_or(Leased::Refused(Refusal::Busy { retry_after_ms: BUSY_MS }), |grant| {
                 Leased::Covered(holding.map(Box::new), grant)
             }));
@@ -111,6 +110,8 @@ impl User {
         let alarm = self.alarm_by(at + begin.roll_up_ms, at);
         let mut writes: Vec<Write> = due.iter().map(|(_, settlement)| Write::Settle(settlement.clone())).collect();
         writes.push(Write::InsertRequest(Box::new(row.clone())));
+        writes.extend(counted(begin.pass.as_ref(), row.seq));
+        writes.extend(begin.pass.as_ref().and_then(|pass| use_up(pass, at)));
         writes.extend(alarm.map(|at| Write::SetAlarm(Some(at))));
         let holding = holding.filter(|holding| **holding != self.holding);
         writes.extend(holding.clone().map(Write::PutHolding));

@@ -48,37 +48,88 @@ impl Amount {
     }
 }
 
+/// Whose budget it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Whose {
+    /// The user's or the project's.
+    Period(Budget),
+    /// A token's.
+    Token { usd: bool },
+}
+
+impl Whose {
+    /// Whether it counts micro-dollars.
+    pub(super) const fn is_usd(self) -> bool {
+        match self {
+            Self::Period(budget) => budget.is_usd(),
+            Self::Token { usd } => usd,
+        }
+    }
+
+    /// What it counts of an amount.
+    const fn of(self, amount: Amount) -> u64 {
+        if self.is_usd() { amount.micro_usd } else { amount.tokens }
+    }
+
+    /// How many output tokens fit into `left` of it beside the input; `None` if not even the input does.
+    fn output_within(self, left: u64, input: u64, rates: Option<Rates>) -> Option<u64> {
+        match (self.is_usd(), rates) {
+            (false, _) => left.checked_sub(input),
+            (true, Some(rates)) => rates.output_within(input, left),
+            (true, None) => Some(u64::MAX),
+        }
+    }
+}
+
+/// A request that asks to be admitted.
+pub(super) struct Claim<'a> {
+    pub begin: &'a Begin,
+    /// Its prompt, with history.
+    pub input: u64,
+    /// What its token's budgets leave.
+    pub tokens: Vec<Ceiling>,
+}
+
 /// One budget as it stands for one request. Numbers are in its own unit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ceiling {
-    pub budget: Budget,
+    pub whose: Whose,
     pub limit: u64,
     /// Settled, or overdue, which is as good as settled.
     pub spent: u64,
     /// Spent, and held by what runs.
     pub used: u64,
-    /// When it is new again, epoch ms.
+    /// When it is new again, epoch ms; never, if it is a token's.
     resets_at: u64,
     /// It is a slice of the project's, which was cut to what is needed: all of it may be held at once.
     pub leased: bool,
 }
 
 impl Ceiling {
+    /// A budget that is new in no day.
+    pub(super) const fn of(whose: Whose, limit: u64, spent: Amount, held: Amount) -> Self {
+        Self { whose, limit, spent: whose.of(spent), used: whose.of(spent.plus(held)), resets_at: 0, leased: false }
+    }
+
     /// How many output tokens fit beside the input of a request that holds `own` already; `None` if not even the input does.
     pub(super) fn fits(&self, input: u64, own: Amount, rates: Option<Rates>) -> Option<u64> {
-        let others = self.used.saturating_sub(self.budget.of(own));
-        self.budget.output_within(self.limit.saturating_sub(others), input, rates)
+        let others = self.used.saturating_sub(self.whose.of(own));
+        self.whose.output_within(self.limit.saturating_sub(others), input, rates)
     }
 
     /// How many output tokens another instalment would bring such a request to.
     pub(super) fn instalment(&self, input: u64, own: Amount, rates: Option<Rates>) -> u64 {
         let part = if self.leased { self.limit.saturating_sub(self.used) } else { self.limit.saturating_sub(self.spent) / INSTALMENTS };
-        self.budget.output_within(self.budget.of(own).saturating_add(part), input, rates).unwrap_or(0)
+        self.whose.output_within(self.whose.of(own).saturating_add(part), input, rates).unwrap_or(0)
     }
 
     /// Why a request may hold no more.
     pub(super) const fn refusal(&self) -> Refusal {
-        Refusal::Quota { scope: self.budget, limit: self.limit, used: self.used, resets_at: self.resets_at.div_ceil(1000) }
+        let (limit, used) = (self.limit, self.used);
+        match self.whose {
+            Whose::Period(scope) => Refusal::Quota { scope, limit, used, resets_at: self.resets_at.div_ceil(1000) },
+            Whose::Token { usd } => Refusal::Token { usd, limit, used },
+        }
     }
 }
 
@@ -121,15 +172,6 @@ impl Budget {
     const fn of(self, amount: Amount) -> u64 {
         if self.is_usd() { amount.micro_usd } else { amount.tokens }
     }
-
-    /// How many output tokens fit into `left` of it beside the input; `None` if not even the input does.
-    fn output_within(self, left: u64, input: u64, rates: Option<Rates>) -> Option<u64> {
-        match (self.is_usd(), rates) {
-            (false, _) => left.checked_sub(input),
-            (true, Some(rates)) => rates.output_within(input, left),
-            (true, None) => Some(u64::MAX),
-        }
-    }
 }
 
 impl User {
@@ -154,8 +196,7 @@ impl User {
         let ceiling = |budget: Budget, limit: u64, leased: bool| {
             let period = budget.period();
             let (spent, held) = self.lost(period, today, due);
-            let used = budget.of(spent.plus(held));
-            Ceiling { budget, limit, spent: budget.of(spent), used, resets_at: today.ends(period), leased }
+            Ceiling { resets_at: today.ends(period), leased, ..Ceiling::of(Whose::Period(budget), limit, spent, held) }
         };
         let own = Budget::RESERVED.into_iter().filter_map(|budget| Some(ceiling(budget, budget.limit(limits)?, false)));
         let slices = holding.into_iter().flat_map(|holding| holding.slices(today));
@@ -179,14 +220,15 @@ impl User {
 
     /// How much a request may hold at `now`. If it named a maximum: that, or nothing. Else what the tightest budget leaves,
     /// which a stream takes in instalments, so that others find something left beside it.
-    pub(super) fn grant(&self, begin: &Begin, input: u64, holding: Option<&Holding>, now: u64) -> Result<Grant, Refusal> {
+    pub(super) fn grant(&self, claim: &Claim<'_>, holding: Option<&Holding>, now: u64) -> Result<Grant, Refusal> {
+        let Claim { begin, input, ref tokens } = *claim;
         let (estimate, rates) = (begin.estimate, begin.rates);
         let whole = estimate.output.unwrap_or(estimate.output_default).min(MAX_REQUEST_TOKENS);
         let choices = estimate.choices.max(1);
         let (named, nothing) = (estimate.output.is_some(), Amount::default());
         let grows = begin.stream && !named;
         let (mut instalment, mut max_output) = (whole, None);
-        for ceiling in self.ceilings(&begin.limits, holding, &self.today, now) {
+        for ceiling in self.ceilings(&begin.limits, holding, &self.today, now).iter().chain(tokens) {
             let fits = ceiling.fits(input, nothing, rates);
             if fits.is_none_or(|fits| fits < whole) {
                 let each = fits.map(|fits| fits / choices).filter(|each| *each > 0 && !named).ok_or_else(|| ceiling.refusal())?;

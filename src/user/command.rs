@@ -7,19 +7,19 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::alerts::{AlertKey, Watch};
+use super::alerts::AlertKey;
 pub use super::expire::{Expire, Expired};
 pub use super::extend::{Extend, Progress, Progressed};
-use super::holding::Upkeep;
+pub use super::finish::{Ending, Finish, Finished, ThreadFinish};
 use super::outbox::Acknowledge;
 use super::overrides::Overrides;
+use super::pass::{Mark, Pass};
 use super::refusal::Refusal;
 use super::report::{Cell, Standing, UsageQuery};
 pub use super::reroute::Reroute;
 use super::store::KeySource;
 pub use super::thread_command::{ListMessages, ListThreads, PatchThread, ThreadId, ThreadView};
 use crate::api::ratelimit::Window;
-use crate::api::usage::TokenUsage;
 use crate::lease::{Ask, Lease, Recall, Report};
 use crate::price::Rates;
 use crate::provider::Private;
@@ -66,6 +66,8 @@ pub enum Command {
     Renew,
     /// A lease that was asked for in the background, and when, epoch ms. Answer: `Held`.
     TakeLease(Lease, u64),
+    /// Void tokens. Answer: `Noted`.
+    Revoke(Mark),
     /// The project has these alerts. Answer: `Noted`.
     AlertsTold(Vec<AlertKey>),
     /// The alarm: settle what nobody settled, prune what is old. Answer: `Expired`.
@@ -192,6 +194,9 @@ pub struct Begin {
     pub ttl_ms: u64,
     /// How long a settled request may wait until the project is told, in ms: the alarm is set so far ahead.
     pub roll_up_ms: u64,
+    /// The token that it came with; it travels beside ([`super::pass::Asked`]).
+    #[serde(skip)]
+    pub pass: Option<Pass>,
 }
 
 /// What a request brings of its project.
@@ -324,74 +329,4 @@ pub struct Refused {
 pub struct RateSnapshot {
     /// One for each limit that is set.
     pub windows: Vec<Window>,
-}
-
-/// How a request ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ending {
-    /// The provider said that it was done.
-    Completed,
-    /// The client went away.
-    Cancelled,
-    /// The provider or the way to it failed.
-    Failed,
-    /// The gateway ended it: a deadline, a guard.
-    Stopped,
-}
-
-/// Settle one request. Sending it twice, or after the reservation expired, counts nothing twice.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Finish {
-    /// The request.
-    pub request_id: String,
-    /// Its [`Reservation::seq`].
-    pub seq: u64,
-    /// What it used. `None` with `Failed` is nothing; else the last progress or the whole reservation is charged.
-    pub usage: Option<TokenUsage>,
-    /// The usage is our own count, not the provider's.
-    pub estimated: bool,
-    /// How it ended.
-    pub status: Ending,
-    /// From the request's arrival to the first byte of the reply, in ms.
-    pub ttft_ms: Option<u64>,
-    /// From the request's arrival to its end, in ms.
-    pub duration_ms: Option<u64>,
-    /// Set if the request has a thread.
-    pub thread: Option<ThreadFinish>,
-    /// What the provider wants back with the results of the answer's calls.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub private: Vec<Private>,
-    /// Set if the project wants alerts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub watch: Option<Watch>,
-}
-
-/// One turn to store. Without a reply nothing is stored, so that a retry does not find its own question there.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ThreadFinish {
-    /// The thread.
-    pub id: String,
-    /// What `Begin` gave.
-    pub base: Base,
-    /// The client's messages again, verbatim and all of them.
-    pub messages: Vec<Box<RawValue>>,
-    /// The assistant's message as far as it got; `None` if no byte of it came.
-    pub reply: Option<Box<RawValue>>,
-    /// False marks the reply as cut.
-    pub complete: bool,
-}
-
-/// What a finish changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finished {
-    /// This call settled the reservation (a duplicate or a late one does not).
-    pub settled: bool,
-    /// This call stored the turn.
-    pub stored: bool,
-    /// What the request was charged, by this call or before; `None` if nobody remembers it.
-    pub micro_usd: Option<u64>,
-    /// What there is to do about the lease, in the background.
-    #[serde(default)]
-    pub upkeep: Upkeep,
 }

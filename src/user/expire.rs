@@ -59,6 +59,7 @@ impl User {
         let (pruned_through, mut writes) = self.prune(store, retention, now)?;
         let wake_at = self.wake_at(store, pruned_through.unwrap_or(0), retention, expire.roll_up_ms, now)?;
         writes.extend(private::outdated(store, now)?);
+        writes.extend(self.outdated_marks(now));
         writes.push(Write::SetAlarm(wake_at));
         self.commit(store, &writes)?;
         // Pruning reaches into what memory is made of; reading again is simpler than repeating that, and rare.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::budget::{Amount, MIN_INSTALMENT};
 use super::charge::plausible;
 use super::command::{Limits, Outcome};
+use super::pass::Pass;
 use super::refusal::Refusal;
 use super::store::{Store, StoreError, Write};
 use super::today::Today;
@@ -24,10 +25,13 @@ use crate::zone::Zone;
 pub struct Progress {
     /// The request.
     pub request_id: String,
-    /// A snapshot, as it would be billed; overwrites the one before unless that had more output.
+    /// A snapshot, as it would be billed (all zero: nothing was seen yet); overwrites the one before unless that had more output.
     pub usage: TokenUsage,
     /// Set if what is held will soon be used up.
     pub extend: Option<Extend>,
+    /// The token that the request came with; it travels beside.
+    #[serde(skip)]
+    pub pass: Option<Pass>,
 }
 
 /// A wish to hold another instalment.
@@ -61,17 +65,21 @@ impl User {
         answer: Option<&(Reply, u64)>,
         now: u64,
     ) -> Result<Outcome> {
+        if let Some(outcome) = self.check(store, progress.pass.as_ref())? {
+            return Ok(outcome);
+        }
         let Some(open) = self.open.get(&progress.request_id).copied() else {
             return Ok(Outcome::Progressed(Progressed { counted: false, reserved_output: 0, stop: None }));
         };
         if let Some((Reply::Lease(lease), asked_at)) = answer {
             self.take_lease(store, lease, *asked_at)?;
         }
-        let reported = plausible(progress.usage);
-        // Two reports may overtake one another.
-        let usage = open.progress.filter(|known| known.output > reported.output).unwrap_or(reported);
+        // Two reports may overtake one another, and one of nothing tells of nothing: it only asks whether to go on.
+        let reported = Some(plausible(progress.usage)).filter(|usage| *usage != TokenUsage::default());
+        let newer = reported.filter(|usage| open.progress.is_none_or(|known| known.output <= usage.output));
+        let usage = newer.or(open.progress);
         let (output, mut stop) = match &progress.extend {
-            Some(extend) => self.extended(store, &open, usage, extend, self.clock(now))?,
+            Some(extend) => self.extended(store, &open, usage.unwrap_or_default(), (extend, progress.pass.as_ref()), self.clock(now))?,
             None => (open.output, None),
         };
         if let (Some(extend), Some(Refusal::Quota { scope, .. })) = (&progress.extend, &stop)
@@ -88,11 +96,12 @@ impl User {
     }
 
     /// Writes what has changed, in one row.
-    fn record(&mut self, store: &mut impl Store, request_id: &str, open: &Open, usage: TokenUsage, output: u64) -> Result<()> {
-        if open.progress == Some(usage) && output == open.output {
+    fn record(&mut self, store: &mut impl Store, request_id: &str, open: &Open, usage: Option<TokenUsage>, output: u64) -> Result<()> {
+        if open.progress == usage && output == open.output {
             return Ok(());
         }
         let micro_usd = open.rates.map_or(0, |rates| rates.most(open.input, output));
+        let usage = usage.unwrap_or_default();
         self.commit(store, &[Write::Progress { seq: open.seq, usage, reserved_output: output, reserved_micro_usd: micro_usd }])?;
         if let Some(open) = self.open.get_mut(request_id) {
             (open.progress, open.output, open.micro_usd) = (Some(usage), output, micro_usd);
@@ -118,7 +127,7 @@ impl User {
         store: &impl Store,
         open: &Open,
         usage: TokenUsage,
-        extend: &Extend,
+        (extend, pass): (&Extend, Option<&Pass>),
         now: u64,
     ) -> Result<(u64, Option<Refusal>), StoreError> {
         let wanted = open.output == extend.held && !open.due(now);
@@ -133,7 +142,9 @@ impl User {
         // The provider may have counted more than we did.
         let input = open.input.max(usage.input);
         // Nothing counts as overdue: this does not settle it.
-        for ceiling in self.ceilings(&extend.limits, Some(&self.holding), &self.day_of(store, open, &extend.limits.zone)?, 0) {
+        let mut ceilings = self.ceilings(&extend.limits, Some(&self.holding), &self.day_of(store, open, &extend.limits.zone)?, 0);
+        ceilings.extend(self.token_ceilings(store, pass, 0)?);
+        for ceiling in ceilings {
             let fits = ceiling.fits(input, open.holds(), open.rates).unwrap_or(0);
             if fits <= open.output {
                 return Ok((open.output, Some(ceiling.refusal())));

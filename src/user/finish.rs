@@ -5,9 +5,13 @@
 //! there), with what is kept of its calls. A finish past the deadline that comes before the alarm is simply a finish.
 //! Absent on purpose: what a turn looks like in rows (`turn`).
 
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::alerts::Watch;
 use super::budget::Amount;
 use super::charge::plausible;
-use super::command::{Ending, Finish, Finished, Outcome};
+use super::command::{Base, Outcome};
 use super::holding::Upkeep;
 use super::private;
 use super::store::{DayRow, Settlement, Status, Store, StoreError, Write};
@@ -15,9 +19,80 @@ use super::turn::{self, Turn};
 use super::{MAX_SAFE, Open, User};
 use crate::api::usage::TokenUsage;
 use crate::error::Result;
+use crate::provider::Private;
 
 /// Settled rows after which the day totals are written, so that loading reads no more than about this many.
 const CHECKPOINT_EVERY: u64 = 200;
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// The provider said that it was done.
+    Completed,
+    /// The client went away.
+    Cancelled,
+    /// The provider or the way to it failed.
+    Failed,
+    /// The gateway ended it: a deadline, a guard.
+    Stopped,
+}
+
+/// Settle one request. Sending it twice, or after the reservation expired, counts nothing twice.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Finish {
+    /// The request.
+    pub request_id: String,
+    /// Its [`Reservation::seq`].
+    pub seq: u64,
+    /// What it used. `None` with `Failed` is nothing; else the last progress or the whole reservation is charged.
+    pub usage: Option<TokenUsage>,
+    /// The usage is our own count, not the provider's.
+    pub estimated: bool,
+    /// How it ended.
+    pub status: Ending,
+    /// From the request's arrival to the first byte of the reply, in ms.
+    pub ttft_ms: Option<u64>,
+    /// From the request's arrival to its end, in ms.
+    pub duration_ms: Option<u64>,
+    /// Set if the request has a thread.
+    pub thread: Option<ThreadFinish>,
+    /// What the provider wants back with the results of the answer's calls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub private: Vec<Private>,
+    /// Set if the project wants alerts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Watch>,
+}
+
+/// One turn to store. Without a reply nothing is stored, so that a retry does not find its own question there.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ThreadFinish {
+    /// The thread.
+    pub id: String,
+    /// What `Begin` gave.
+    pub base: Base,
+    /// The client's messages again, verbatim and all of them.
+    pub messages: Vec<Box<RawValue>>,
+    /// The assistant's message as far as it got; `None` if no byte of it came.
+    pub reply: Option<Box<RawValue>>,
+    /// False marks the reply as cut.
+    pub complete: bool,
+}
+
+/// What a finish changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finished {
+    /// This call settled the reservation (a duplicate or a late one does not).
+    pub settled: bool,
+    /// This call stored the turn.
+    pub stored: bool,
+    /// What the request was charged, by this call or before; `None` if nobody remembers it.
+    pub micro_usd: Option<u64>,
+    /// What there is to do about the lease, in the background.
+    #[serde(default)]
+    pub upkeep: Upkeep,
+}
 
 impl User {
     pub(super) fn finish(&mut self, store: &mut impl Store, finish: &Finish, now: u64) -> Result<Outcome> {

@@ -94,7 +94,8 @@ impl Holding {
 
     /// Whether it may be used at `now` under a configuration.
     fn is_good(&self, version: u64, span: Span, now: u64) -> bool {
-        self.until >= now && self.version == version && self.span == span
+        // Without a budget it is of no day.
+        self.until >= now && self.version == version && (self.span == span || !self.shares.values().any(|held| held.limited))
     }
 
     /// How much of each limited budget of a day or its month may be committed, tokens and dollars only.
@@ -262,6 +263,11 @@ impl User {
         holding.give_back(|share| if span.of(share) == current.of(share) { self.committed(share, now) } else { 0 });
         self.keep(store, holding)?;
         Ok(self.report(now))
+    }
+
+    /// Whether the project tells of every change by itself: a lease is in force.
+    pub fn is_told(&self, now: u64) -> bool {
+        self.holding.until >= self.clock(now)
     }
 
     /// The project and the user as the project knows it, if anything was ever asked of it.

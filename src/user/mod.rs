@@ -28,6 +28,7 @@ pub mod holding;
 mod message;
 pub mod outbox;
 pub mod overrides;
+pub mod pass;
 pub mod private;
 mod rate;
 pub mod reconcile;
@@ -41,6 +42,8 @@ mod thread_command;
 mod thread_row;
 mod threads;
 mod today;
+mod token_budget;
+pub mod token_schema;
 mod totals;
 pub mod turn;
 
@@ -52,6 +55,7 @@ use budget::Amount;
 use command::{Begin, Progress, Reroute};
 use holding::Holding;
 use overrides::Overrides;
+use pass::{Mark, TokenWrite};
 use store::{OutboxRow, RequestRow, Status};
 use today::Today;
 
@@ -89,6 +93,8 @@ pub struct User {
     overrides: Overrides,
     /// What it has of the project's limits.
     holding: Holding,
+    /// Tokens that are void, in the order of their keys.
+    marks: Vec<Mark>,
     /// The thresholds that were passed, in the order of their keys.
     alerts: Vec<AlertRow>,
     /// The alarm that was last set.
@@ -144,6 +150,7 @@ impl User {
         user.today = user.read_day(store, rows.first().map_or(user.latest_day, |newest| newest.day))?;
         user.overrides = store.overrides()?;
         user.holding = store.holding()?.unwrap_or_default();
+        user.set_marks(store.marks()?);
         user.alerts = store.alerts()?;
         user.alerts.sort_by_key(AlertRow::key);
         user.alarm = store.alarm()?;
@@ -193,6 +200,7 @@ impl User {
             Command::GiveBack(recall) => Ok(Outcome::Reported(self.give_back(store, recall.as_ref(), now)?)),
             Command::Renew => Ok(self.renewal(now).map_or(Outcome::Held, Outcome::Ask)),
             Command::TakeLease(lease, asked_at) => self.take_lease(store, &lease, asked_at).map(|()| Outcome::Held),
+            Command::Revoke(mark) => self.revoke(store, mark, now),
             Command::AlertsTold(keys) => {
                 let writes = [Write::AlertsTold(keys)];
                 self.commit(store, &writes)?;
@@ -204,10 +212,12 @@ impl User {
             Command::Acknowledge(told) => self.acknowledge(store, &told),
             Command::Close => self.close(store, now),
             Command::Erase => {
-                // Numbers begin again, so the epoch is all that stays: it tells new numbers from old ones.
+                // Numbers begin again, so the epoch stays: it tells new numbers from old ones. And no token may outlive what
+                // it was counted by.
                 let outbox = OutboxRow { epoch: self.outbox.epoch + 1, ..OutboxRow::default() };
-                self.commit(store, &[Write::Erase, Write::PutOutbox(outbox)])?;
-                *self = Self { outbox, ..Self::default() };
+                let mark = Self::void_all(self.clock(now));
+                self.commit(store, &[Write::Erase, Write::PutOutbox(outbox), Write::Token(TokenWrite::Mark(mark.clone()))])?;
+                *self = Self { outbox, marks: vec![mark], ..Self::default() };
                 Ok(Outcome::Erased { epoch: outbox.epoch })
             }
         }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::User;
 use super::command::Outcome;
-use super::store::{OutboxRow, RequestRow, Store, StoreError, Write};
+use super::store::{RequestRow, Store, StoreError, Write};
 use crate::error::Result;
 use crate::rollup::batch::{Batch, Entry};
 
@@ -31,6 +31,21 @@ pub struct Acknowledge {
     /// It has lost what came after, if that was acknowledged: tell it again.
     pub rewind: bool,
     /// How long it wants request rows to be kept, in ms.
+    pub retention_ms: Option<u64>,
+}
+
+/// How far the project has been told of settled requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutboxRow {
+    /// How often the user was erased: settle numbers begin again with each.
+    pub epoch: u64,
+    /// The last settle number when this was written.
+    pub ended: u64,
+    /// The project has every settle number up to here.
+    pub acknowledged: u64,
+    /// Every request row below this is settled and acknowledged.
+    pub low: u64,
+    /// How long the project wants request rows to be kept, in ms, if it ever said so.
     pub retention_ms: Option<u64>,
 }
 

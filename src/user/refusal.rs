@@ -42,6 +42,15 @@ pub enum Refusal {
         /// Epoch seconds.
         resets_at: u64,
     },
+    /// A budget of the token's is spent: 402.
+    Token {
+        /// It counts micro-dollars, not tokens.
+        usd: bool,
+        /// Tokens or micro-dollars.
+        limit: u64,
+        /// As many, spent and reserved.
+        used: u64,
+    },
     /// No limit is reached for good: the project's is being shared out anew. 429.
     Busy {
         /// Milliseconds until trying again makes sense.
@@ -160,6 +169,12 @@ impl Refusal {
                 Error::new(Code::RateLimited, "The project's limits are being shared out anew. Try again in a moment.")
                     .with_details(json!({"scope": "project"}))
                     .with_retry_after_ms(*retry_after_ms)
+            }
+            Self::Token { usd, limit, used } => {
+                let shown = |amount| if *usd { json!(dollars(amount)) } else { json!(amount) };
+                let (unit, limit, used) = (if *usd { "US dollars" } else { "tokens" }, shown(*limit), shown(*used));
+                let message = format!("The token's own budget does not allow this request: {used} of {limit} {unit} are used or reserved.");
+                Error::new(Code::QuotaExceeded, message).with_details(json!({"scope": "token", "limit": limit, "used": used}))
             }
             Self::Quota { scope, limit, used, resets_at } => {
                 let (limit, used) = (scope.shown(*limit), scope.shown(*used));

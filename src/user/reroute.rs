@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::budget::Ceiling;
 use super::command::{Estimate, Limits, Outcome, Refused, Reservation};
+use super::pass::Pass;
 use super::refusal::Refusal;
 use super::store::{KeySource, Store, StoreError, Write};
 use super::{MAX_REQUEST_TOKENS, Open, User};
@@ -40,6 +41,9 @@ pub struct Reroute {
     pub estimate: Estimate,
     /// The limits that the request was begun with.
     pub limits: Limits,
+    /// The token that it came with; it travels beside.
+    #[serde(skip)]
+    pub pass: Option<Pass>,
 }
 
 /// What a request holds at its new target.
@@ -60,6 +64,9 @@ impl User {
         answer: Option<&(Reply, u64)>,
         now: u64,
     ) -> Result<Outcome> {
+        if let Some(outcome) = self.check(store, reroute.pass.as_ref())? {
+            return Ok(outcome);
+        }
         let open = self.open.get(&reroute.request_id).copied();
         let open = open.filter(|open| open.progress.is_none() && !open.due(self.clock(now)));
         let open = open.ok_or_else(|| Error::server("a request that is to be tried elsewhere is not open, or has reported usage"))?;
@@ -92,8 +99,9 @@ impl User {
         let cost = |output| rates.map_or(0, |rates: Rates| rates.most(open.input, output));
         if cost(most) > open.micro_usd {
             let today = self.day_of(store, open, &reroute.limits.zone)?;
-            let ceilings = self.ceilings(&reroute.limits, Some(&self.holding), &today, 0);
-            for ceiling in ceilings.iter().filter(|ceiling| ceiling.budget.is_usd()) {
+            let mut ceilings = self.ceilings(&reroute.limits, Some(&self.holding), &today, 0);
+            ceilings.extend(self.token_ceilings(store, reroute.pass.as_ref(), 0)?);
+            for ceiling in ceilings.iter().filter(|ceiling| ceiling.whose.is_usd()) {
                 let fits = ceiling.fits(open.input, open.holds(), rates);
                 let each = fits.map(|fits| fits / choices).filter(|each| *each > 0);
                 if fits.is_none_or(|fits| fits < output) && (named || each.is_none()) {

@@ -6,9 +6,9 @@
 
 use std::borrow::Cow;
 
-use super::MAX_SAFE;
 use super::overrides::Overrides;
 use super::store::{AlertKey, AlertRow, DayRow, Extent, PrivateRow, RequestRow, Served, Settlement, ThreadRow, Write};
+use super::{MAX_SAFE, token_schema};
 use crate::api::usage::TokenUsage;
 
 /// What is summed of request rows.
@@ -68,6 +68,9 @@ pub const SCHEMA: &[&str] = &[
      budget TEXT NOT NULL, span INTEGER NOT NULL, threshold INTEGER NOT NULL, ceiling INTEGER NOT NULL, spent INTEGER NOT NULL, \
      at INTEGER NOT NULL, resets_at INTEGER NOT NULL, told INTEGER NOT NULL, PRIMARY KEY (budget, span, threshold)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
+    token_schema::MARKS_TABLE,
+    token_schema::USED_TABLE,
+    token_schema::USE_TABLE,
 ];
 
 /// What objects of older builds lack. Run behind `SCHEMA`: a question, → one row `{value}`; the statements, if that is 0.
@@ -187,6 +190,9 @@ const ERASE: &[&str] = &[
     "DELETE FROM private",
     "DELETE FROM overrides",
     "DELETE FROM meta",
+    "DELETE FROM marks",
+    "DELETE FROM used_tokens",
+    "DELETE FROM token_use",
 ];
 
 /// One value to bind.
@@ -251,7 +257,7 @@ pub fn statements(write: &Write) -> Vec<Statement<'_>> {
         Write::Settle(settlement) => vec![settle(settlement)],
         Write::MarkStored { seq } => vec![(MARK_STORED, vec![(*seq).into()])],
         Write::PutDay(day) => vec![put_day(day)],
-        Write::PruneRequests { through } => vec![(PRUNE_REQUESTS, vec![(*through).into()])],
+        Write::PruneRequests { through } => [PRUNE_REQUESTS, token_schema::PRUNE_USE].map(|sql| (sql, vec![(*through).into()])).into(),
         Write::PutThread(row) => vec![put_thread(row)],
         Write::PutTurn { thread, turn, extent, pieces } => {
             (0u64..).zip(pieces).map(|(piece, body)| put_piece(thread, [*turn, piece], *extent, body)).collect()
@@ -272,6 +278,7 @@ pub fn statements(write: &Write) -> Vec<Statement<'_>> {
         Write::SetAlarm(Some(at)) => vec![(SET_ALARM, vec![(*at).into()])],
         Write::SetAlarm(None) => vec![(CLEAR_ALARM, vec![])],
         Write::PutHolding(holding) => vec![(PUT_HOLDING, vec![Bind::Text(Cow::Owned(holding.body()))])],
+        Write::Token(write) => token_schema::statements(write),
         Write::Erase => ERASE.iter().map(|sql| (*sql, vec![])).collect(),
     }
 }

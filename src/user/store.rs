@@ -13,7 +13,9 @@ use crate::price::Rates;
 
 pub use super::alerts::{AlertKey, AlertRow};
 pub use super::holding::Holding;
+pub use super::outbox::OutboxRow;
 use super::overrides::Overrides;
+pub use super::pass::{Mark, TokenWrite, Used};
 pub use super::private::{PrivateRow, PrivateSize};
 pub use super::reroute::Served;
 pub use super::thread_row::{Extent, ThreadRow, TurnRow};
@@ -55,6 +57,14 @@ pub trait Store {
     fn alarm(&self) -> Result<Option<u64>, StoreError>;
     /// What it has of the project's limits.
     fn holding(&self) -> Result<Option<Holding>, StoreError>;
+    /// Tokens that are void, in any order.
+    fn marks(&self) -> Result<Vec<Mark>, StoreError>;
+    /// The request that has used a token up.
+    fn used_by(&self, jti: &str) -> Result<Option<String>, StoreError>;
+    /// The tokens and micro-dollars of the settled requests that count in a token's budgets.
+    fn spent_under(&self, id: &str) -> Result<(u64, u64), StoreError>;
+    /// The numbers of the open ones.
+    fn open_under(&self, id: &str) -> Result<Vec<u64>, StoreError>;
     /// One thread.
     fn thread(&self, id: &str) -> Result<Option<ThreadRow>, StoreError>;
     /// Threads by (`last_message_at`, `id`) descending, those below `before`, at most `limit`.
@@ -127,7 +137,7 @@ pub enum Write {
     },
     /// 1 row: inserts or replaces the totals of a day, provider, model and key source.
     PutDay(DayRow),
-    /// Removes request rows up to and including this number.
+    /// Removes request rows up to and including this number, and what they count in.
     PruneRequests {
         /// The last one.
         through: u64,
@@ -176,6 +186,8 @@ pub enum Write {
     SetAlarm(Option<u64>),
     /// 1 row: replaces what it has of the project's limits.
     PutHolding(Box<Holding>),
+    /// What is kept of tokens.
+    Token(TokenWrite),
     /// Removes every row of every table, and the platform's alarm.
     Erase,
 }
@@ -345,21 +357,6 @@ pub struct Settlement {
     pub ttft_ms: Option<u64>,
     /// To the end, ms.
     pub duration_ms: Option<u64>,
-}
-
-/// How far the project has been told of settled requests.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OutboxRow {
-    /// How often the user was erased: settle numbers begin again with each.
-    pub epoch: u64,
-    /// The last settle number when this was written.
-    pub ended: u64,
-    /// The project has every settle number up to here.
-    pub acknowledged: u64,
-    /// Every request row below this is settled and acknowledged.
-    pub low: u64,
-    /// How long the project wants request rows to be kept, in ms, if it ever said so.
-    pub retention_ms: Option<u64>,
 }
 
 /// `SQLite` has no booleans: 0 and 1.

@@ -11,7 +11,7 @@ export class UserObject {
     const inner = new built.UserObject(state, env);
     this.alarm = () => inner.alarm();
     this.fetch = async (request) => {
-      if (!last.finish) Object.assign(last, await request.clone().json(), { name: state.id.name });
+      if (!last.finish) Object.assign(last, (await request.clone().json()).command, { name: state.id.name });
       return inner.fetch(request);
     };
   }
@@ -21,7 +21,7 @@ export const { ProjectObject, DirectoryObject, AddressObject } = built;
 
 async function admissions(env, count, width) {
   const object = env.USER_OBJECT.getByName(last.name);
-  const ask = async (command) => (await (await object.fetch("https://object/", { method: "POST", body: JSON.stringify(command) })).json()).result.Ok;
+  const ask = async (command) => (await (await object.fetch("https://object/", { method: "POST", body: JSON.stringify({ command }) })).json()).result.Ok;
   let begun = 0;
   await Promise.all(Array.from({ length: width }, async () => {
     while (begun < count) {

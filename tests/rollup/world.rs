@@ -131,6 +131,7 @@ impl World {
             thresholds: Vec::new(),
             ttl_ms: self.rng.u64(1..30) * MINUTE,
             roll_up_ms: 5 * MINUTE,
+            pass: None,
         };
         if let Some(Outcome::Begun(begun)) = self.ask(place, Command::Begin(begin)) {
             self.objects[place].running.push((request_id, begun.reservation.seq));

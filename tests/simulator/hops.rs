@@ -247,6 +247,7 @@ fn begin(user: usize, request: u64) -> Begin {
         stream: false,
         thresholds: Vec::new(),
         roll_up_ms: 300_000,
+        pass: None,
         request_id: format!("r{request}"),
         session_id: "s".to_owned(),
         thread: None,

@@ -64,6 +64,7 @@ impl World {
             stream: false,
             thresholds: Vec::new(),
             roll_up_ms: 300_000,
+            pass: None,
             request_id: format!("r{}", self.requests.len()),
             session_id: "s".to_owned(),
             thread: None,
@@ -206,7 +207,7 @@ impl World {
         let wants = asked.begin.stream && asked.begin.estimate.output.is_none() && self.rng.u8(..8) > 0;
         let extend = wants.then_some(Extend { used, held: asked.held, limits: asked.begin.limits });
         let (user, request_id) = (asked.user, asked.begin.request_id.clone());
-        self.send(Event::Progress { user, progress: Progress { request_id, usage, extend } });
+        self.send(Event::Progress { user, progress: Progress { request_id, usage, extend, pass: None } });
     }
 
     /// A user's object has answered a report, or failed to.

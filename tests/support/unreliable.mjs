@@ -18,9 +18,10 @@ function chance(seed) {
   return ((n ^ (n >>> 13)) >>> 0) / 4_294_967_296;
 }
 
-/** The name of a command is the only key of its JSON, or all of it. */
+/** The name of a command is the only key of its JSON, or all of it; a user's object is told of a token beside it. */
 async function named(request) {
-  const command = await request.clone().json();
+  const message = await request.clone().json();
+  const command = message.command ?? message;
   return typeof command === "string" ? command : Object.keys(command)[0];
 }
 

@@ -144,7 +144,7 @@ fn places_come_back_with_a_finish_or_when_their_time_is_over() {
 fn the_dollars_of_every_end() {
     let mut object = Object::new();
     let reported = |object: &mut Object, id: &str, tokens| {
-        object.apply(Command::Progress(Progress { request_id: id.to_owned(), usage: tokens, extend: None }), NOW).unwrap();
+        object.apply(Command::Progress(Progress { request_id: id.to_owned(), usage: tokens, extend: None, pass: None }), NOW).unwrap();
     };
     for id in ["done", "failed", "gone", "lost", "silent"] {
         object.begin(Begin { rates: Some(rates()), ttl_ms: 5_000, ..begin(id) }, NOW).unwrap();

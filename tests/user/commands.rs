@@ -27,13 +27,14 @@ fn every_command_arrives_as_it_was_sent() {
         (Command::Begin(Begin { thread: Some(to_thread("t", &messages)), ..begin("r") }), 2),
         (Command::Begin(begin("r")), 0),
         (Command::Begin(Begin { calls: vec![id()], ..begin("r") }), 0),
-        (Command::Progress(Progress { request_id: "r".to_owned(), usage: usage(1, 2), extend: None }), 0),
+        (Command::Progress(Progress { request_id: "r".to_owned(), usage: usage(1, 2), extend: None, pass: None }), 0),
         (
             Command::Reroute(Reroute {
                 request_id: "r".to_owned(),
                 served: Served { provider: "p".to_owned(), model_served: "m".to_owned(), key_source: KeySource::Byok, rates: None },
                 estimate: estimate(1, None),
                 limits: Limits::default(),
+                pass: None,
             }),
             0,
         ),

@@ -21,7 +21,7 @@ fn stream(object: &mut Object, id: &str, limits: Limits, now: u64) -> Result<Beg
 /// A report of so much output, by both counts, from a Worker that knows of so much held.
 fn report(object: &mut Object, id: &str, used: u64, held: u64, limits: Limits, now: u64) -> Progressed {
     let extend = Some(Extend { used, held, limits });
-    match object.apply(Command::Progress(Progress { request_id: id.to_owned(), usage: usage(10, used), extend }), now) {
+    match object.apply(Command::Progress(Progress { request_id: id.to_owned(), usage: usage(10, used), extend, pass: None }), now) {
         Ok(Outcome::Progressed(progressed)) => progressed,
         other => panic!("{other:?}"),
     }

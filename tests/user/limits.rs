@@ -200,7 +200,7 @@ fn what_an_end_costs() {
         let mut object = Object::new();
         let seq = object.begin(begin("a"), NOW).unwrap().reservation.seq;
         if let Some(usage) = progress {
-            object.apply(Command::Progress(Progress { request_id: "a".to_owned(), usage, extend: None }), NOW).unwrap();
+            object.apply(Command::Progress(Progress { request_id: "a".to_owned(), usage, extend: None, pass: None }), NOW).unwrap();
         }
         object.finish(Finish { usage: reported, status, ..finish("a", seq) }, NOW);
         let row = object.store.request(seq).unwrap().unwrap();

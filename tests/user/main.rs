@@ -21,5 +21,6 @@ mod rows;
 mod script;
 mod sqlite;
 mod threads;
+mod tokens;
 mod words;
 mod zones;

@@ -4,13 +4,13 @@
 //! and a refused batch changes nothing. It counts rows written the way the platform bills them.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use behest::user::overrides::Overrides;
 use behest::user::schema::{Bind, statements};
 use behest::user::store::{
-    AlertKey, AlertRow, Checkpoint, DayRow, Extent, Holding, OutboxRow, PrivateRow, PrivateSize, RequestRow, Settlement, Status, ThreadRow,
-    TurnRow,
+    AlertKey, AlertRow, Checkpoint, DayRow, Extent, Holding, Mark, OutboxRow, PrivateRow, PrivateSize, RequestRow, Settlement, Status,
+    ThreadRow, TokenWrite, TurnRow, Used,
 };
 use behest::user::{Store, StoreError, Write};
 
@@ -56,6 +56,9 @@ pub struct Rows {
     pub alerts: BTreeMap<AlertKey, AlertRow>,
     pub alarm: Option<u64>,
     pub holding: Option<Holding>,
+    pub marks: BTreeMap<(&'static str, String), Mark>,
+    pub used: BTreeMap<String, Used>,
+    pub token_use: BTreeSet<(String, u64)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -138,6 +141,25 @@ impl Store for Memory {
         Ok(self.rows.holding.clone())
     }
 
+    fn marks(&self) -> Result<Vec<Mark>, StoreError> {
+        Ok(self.rows.marks.values().rev().cloned().collect())
+    }
+
+    fn used_by(&self, jti: &str) -> Result<Option<String>, StoreError> {
+        Ok(self.rows.used.get(jti).map(|used| used.request_id.clone()))
+    }
+
+    fn spent_under(&self, id: &str) -> Result<(u64, u64), StoreError> {
+        let settled = self.rows.under(id).filter(|row| row.status != Status::Open);
+        Ok(settled.fold((0, 0), |(tokens, micro_usd), row| {
+            (tokens + row.input.unwrap_or(0) + row.output.unwrap_or(0), micro_usd + row.micro_usd)
+        }))
+    }
+
+    fn open_under(&self, id: &str) -> Result<Vec<u64>, StoreError> {
+        Ok(self.rows.under(id).filter(|row| row.status == Status::Open).map(|row| row.seq).collect())
+    }
+
     fn thread(&self, id: &str) -> Result<Option<ThreadRow>, StoreError> {
         Ok(self.rows.threads.get(id).map(|row| self.rows.newest(row)))
     }
@@ -201,6 +223,23 @@ fn sums<'a>(rows: impl Iterator<Item = &'a RequestRow>, day: impl Fn(&RequestRow
 }
 
 impl Rows {
+    /// The requests that count in a token's budgets.
+    fn under(&self, id: &str) -> impl Iterator<Item = &RequestRow> {
+        self.token_use.iter().filter(move |(of, _)| of == id).filter_map(|(_, seq)| self.requests.get(seq))
+    }
+
+    fn write_token(&mut self, write: &TokenWrite) {
+        match write {
+            TokenWrite::Mark(mark) => drop(self.marks.insert((mark.kind.name(), mark.id.clone()), mark.clone())),
+            TokenWrite::ForgetMarks { before } => self.marks.retain(|_, mark| mark.issued >= *before),
+            TokenWrite::Used { used, now } => {
+                self.used.retain(|_, old| old.until >= *now);
+                self.used.entry(used.jti.clone()).or_insert_with(|| used.clone());
+            }
+            TokenWrite::Counts { id, seq } => drop(self.token_use.insert((id.clone(), *seq))),
+        }
+    }
+
     fn turns_of(&self, thread: &str) -> impl DoubleEndedIterator<Item = (&(String, u64, u64), &Piece)> {
         self.turns.range((thread.to_owned(), 0, 0)..=(thread.to_owned(), u64::MAX, u64::MAX))
     }
@@ -244,7 +283,10 @@ impl Rows {
             Write::Settle(settlement) => self.settle(settlement),
             Write::MarkStored { seq } => self.requests.get_mut(seq).into_iter().for_each(|row| row.stored = true),
             Write::PutDay(day) => drop(self.days.insert(DayKey::from(day), day.clone())),
-            Write::PruneRequests { through } => self.requests.retain(|seq, _| seq > through),
+            Write::PruneRequests { through } => {
+                self.requests.retain(|seq, _| seq > through);
+                self.token_use.retain(|(_, seq)| seq > through);
+            }
             Write::PutThread(row) => drop(self.threads.insert(row.id.clone(), row.clone())),
             Write::PutTurn { thread, turn, extent, pieces } => {
                 for (piece, body) in (0..).zip(pieces) {
@@ -279,6 +321,7 @@ impl Rows {
                 return 0;
             }
             Write::PutHolding(holding) => self.holding = Some((**holding).clone()),
+            Write::Token(write) => self.write_token(write),
             Write::Erase => *self = Self::default(),
         }
         1

@@ -23,7 +23,7 @@ fn usd(limit: u64) -> Limits {
 }
 
 fn reroute(object: &mut Object, id: &str, each: u64, estimate: Estimate, limits: Limits) -> Result<Reservation, Refusal> {
-    match object.apply(Command::Reroute(Reroute { request_id: id.to_owned(), served: served(each), estimate, limits }), NOW) {
+    match object.apply(Command::Reroute(Reroute { request_id: id.to_owned(), served: served(each), estimate, limits, pass: None }), NOW) {
         Ok(Outcome::Rerouted(reservation)) => Ok(reservation),
         Ok(Outcome::Refused(refused)) => Err(refused.refusal),
         other => panic!("{other:?}"),
@@ -104,13 +104,18 @@ fn it_holds_no_more_tokens_than_it_did() {
 fn what_has_reported_or_ended_does_not_move() {
     let mut object = Object::new();
     let refused = |object: &mut Object, id: &str| {
-        let command =
-            Command::Reroute(Reroute { request_id: id.to_owned(), served: served(1), estimate: estimate(10, None), limits: usd(9) });
+        let command = Command::Reroute(Reroute {
+            request_id: id.to_owned(),
+            served: served(1),
+            estimate: estimate(10, None),
+            limits: usd(9),
+            pass: None,
+        });
         assert!(object.apply(command, NOW).is_err(), "{id}");
     };
     refused(&mut object, "none");
     object.begin(begin("a"), NOW).unwrap();
-    object.apply(Command::Progress(Progress { request_id: "a".to_owned(), usage: usage(10, 1), extend: None }), NOW).unwrap();
+    object.apply(Command::Progress(Progress { request_id: "a".to_owned(), usage: usage(10, 1), extend: None, pass: None }), NOW).unwrap();
     refused(&mut object, "a");
     let seq = object.begin(begin("b"), NOW).unwrap().reservation.seq;
     object.finish(Finish { status: Ending::Failed, usage: None, ..finish("b", seq) }, NOW);

@@ -128,6 +128,7 @@ pub fn begin(id: &str) -> Begin {
         thresholds: Vec::new(),
         ttl_ms: 600_000,
         roll_up_ms: ROLL_UP,
+        pass: None,
     }
 }
 

@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use futures::future::join_all;
+use futures::stream::{StreamExt, iter};
 use worker::{Env, State};
 
 use super::lease_store::LeaseStore;
@@ -19,6 +19,8 @@ use crate::user::{Command, Outcome};
 
 /// How long a user may take to give back: somebody waits for it.
 const RECALL_MS: u64 = 1_500;
+/// Users that are called at a time; whoever is slow holds up nobody but the one after.
+const AT_ONCE: usize = 64;
 
 /// The leases of one project.
 pub struct Leases {
@@ -105,9 +107,12 @@ impl Leases {
                 _ => None,
             }
         });
-        for (user, report) in join_all(asked).await.into_iter().flatten() {
-            // What cannot be kept now is reported again with the user's next message.
-            let _ = self.take(snapshot, &user, &report);
+        let mut told = std::pin::pin!(iter(asked).buffer_unordered(AT_ONCE));
+        while let Some(report) = told.next().await {
+            if let Some((user, report)) = report {
+                // What cannot be kept now is reported again with the user's next message.
+                let _ = self.take(snapshot, &user, &report);
+            }
         }
     }
 

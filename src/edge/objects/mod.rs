@@ -34,6 +34,7 @@ use crate::edge::clock;
 use crate::error::{Code, Error, Result};
 use crate::lease::{Ask, Reply, Room};
 use crate::project::audit::{self, By};
+use crate::user::pass::Pass;
 
 /// How long an object may take.
 const DEADLINE_MS: u64 = 5_000;
@@ -66,6 +67,8 @@ enum Message {
     Lease(Ask),
     /// What there is of its limits for a user. Answer: a `Room`.
     Room(String),
+    /// The number of its newest configuration. Answer: that.
+    Version,
     /// About its ledger. Answer: a `rollup::Outcome`.
     Rollup(Box<crate::rollup::Command>),
     /// About its audit log. Answer: an `audit::Outcome`.
@@ -83,10 +86,29 @@ struct Envelope<T> {
     rows: u64,
 }
 
-/// Asks one user's object. A platform failure is tried once more: every command is idempotent.
+/// As `crate::user::pass::Asked`.
+#[derive(Serialize)]
+struct Asked<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pass: Option<&'a Pass>,
+    command: &'a crate::user::Command,
+}
+
+/// Asks one user's object, for the owner or another object.
 pub async fn user(env: &Env, project_id: &str, uid: &str, command: &crate::user::Command) -> Result<(crate::user::Outcome, u64)> {
+    user_with(env, project_id, uid, None, command).await
+}
+
+/// The same for a request of the user's, which came with a token. A platform failure is tried once more: every command is idempotent.
+pub async fn user_with(
+    env: &Env,
+    project_id: &str,
+    uid: &str,
+    pass: Option<&Pass>,
+    command: &crate::user::Command,
+) -> Result<(crate::user::Outcome, u64)> {
     let name = format!("{project_id}/{uid}");
-    let body = encode(command)?;
+    let body = encode(&Asked { pass, command })?;
     match call(env, "USER_OBJECT", &name, &body).await {
         Err(error) if error.code() == Code::ServerError => call(env, "USER_OBJECT", &name, &body).await,
         other => other,
@@ -125,6 +147,11 @@ async fn lease(env: &Env, project_id: &str, ask: &Ask) -> Result<Reply> {
 /// Asks a project's object what there is of its limits for a user.
 pub async fn room(env: &Env, project_id: &str, uid: &str) -> Result<Room> {
     Ok(call(env, PROJECT, project_id, &encode(&Message::Room(uid.to_owned()))?).await?.0)
+}
+
+/// Asks a project's object for the number of its newest configuration. A project that is not there is a 404.
+async fn version(env: &Env, project_id: &str) -> Result<u64> {
+    Ok(call(env, PROJECT, project_id, &encode(&Message::Version)?).await?.0)
 }
 
 /// Asks one project's object of its ledger; also tells how many rows that wrote. A project that is not there is a 404.

@@ -60,6 +60,7 @@ impl DurableObject for ProjectObject {
                 reply(answer, self.leases.take_rows())
             }
             Ok(Message::Room(user)) => reply(self.snapshot().and_then(|snapshot| self.leases.room(&snapshot, &user)), 0),
+            Ok(Message::Version) => reply(self.snapshot().map(|snapshot| snapshot.version), 0),
             Ok(Message::Rollup(command)) => {
                 let outcome = self.roll_up(*command).await;
                 reply(outcome, self.rollup.borrow_mut().take_rows())

@@ -14,17 +14,21 @@ use super::user_store::{Alarm, UserStore};
 use super::{command, reply};
 use crate::alert;
 use crate::edge::{clock, deployment};
-use crate::error::{Code, Result};
+use crate::error::{Code, Error, Result};
 use crate::lease::{Ask, Reply, Want};
 use crate::user::alerts::AlertRow;
-use crate::user::command::{Begin, Expire};
+use crate::user::command::{Begin, Expire, Progress, Reroute};
 use crate::user::holding::Upkeep;
+use crate::user::pass::{Asked, Pass};
 use crate::user::refusal::Refusal;
 use crate::user::{Command, Outcome, User};
 
 /// How often the project is asked for one request: a second time if the first answer was overtaken.
 const ASKS: usize = 2;
 
+/// For so long the project's word on its configuration is believed without another, in ms. A stream's next report may come as late
+/// as `meter::ALIVE_MS` after, and both together are to be less than ten seconds.
+const HEARD_MS: u64 = 4_000;
 /// So many settled requests are told at once, without waiting for the alarm.
 const MANY: u64 = 50;
 /// An attempt that is not over by then is over, in ms: the platform may drop it without a word.
@@ -47,6 +51,11 @@ struct Core {
     user: RefCell<Option<User>>,
     /// Held by whoever asks the project for a slice.
     asking: Mutex<()>,
+    /// Held by whoever asks the project for the number of its configuration.
+    hearing: Mutex<()>,
+    /// The newest configuration that it has told of when it was asked, and when that was, epoch ms.
+    heard: Cell<u64>,
+    heard_at: Cell<u64>,
     /// Somebody is telling the project of settled requests, until this time at most.
     telling_until: Cell<u64>,
     /// The last attempt failed.
@@ -62,6 +71,9 @@ impl DurableObject for UserObject {
             store: RefCell::new(UserStore::new(&state)),
             user: RefCell::new(None),
             asking: Mutex::new(()),
+            hearing: Mutex::new(()),
+            heard: Cell::new(0),
+            heard_at: Cell::new(0),
             telling_until: Cell::new(0),
             failed: Cell::new(false),
             alerts_from: Cell::new(0),
@@ -71,14 +83,7 @@ impl DurableObject for UserObject {
 
     async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
         let result = match command(&mut request).await {
-            Ok(Command::Begin(mut begin)) => self.core.begin(&self.env, &mut begin).await,
-            Ok(Command::Progress(mut progress)) => {
-                self.core.with_more(&self.env, |user, store, answer, now| user.hear(store, &mut progress, answer, now)).await
-            }
-            Ok(Command::Reroute(mut reroute)) => {
-                self.core.with_more(&self.env, |user, store, answer, now| user.go_on(store, &mut reroute, answer, now)).await
-            }
-            Ok(command) => self.core.apply(command).await,
+            Ok(asked) => self.core.answer(&self.env, asked).await,
             Err(error) => Err(error),
         };
         if let Ok(outcome) = &result {
@@ -140,6 +145,61 @@ impl UserObject {
 }
 
 impl Core {
+    async fn answer(&self, env: &Env, Asked { pass, command }: Asked) -> Result<Outcome> {
+        if let Some(pass) = &pass
+            && let Some(stale) = self.outdated(env, pass, &command).await?
+        {
+            return Ok(stale);
+        }
+        match command {
+            Command::Begin(begin) => self.begin(env, &mut Begin { pass, ..begin }).await,
+            Command::Progress(progress) => {
+                let mut progress = Progress { pass, ..progress };
+                self.with_more(env, |user, store, answer, now| user.hear(store, &mut progress, answer, now)).await
+            }
+            Command::Reroute(reroute) => {
+                let mut reroute = Reroute { pass, ..reroute };
+                self.with_more(env, |user, store, answer, now| user.go_on(store, &mut reroute, answer, now)).await
+            }
+            command => self.with(|user, store, now| user.answer(store, pass.as_ref(), command, now)).await,
+        }
+    }
+
+    /// `Stale`, if the project says that the configuration which the token was judged by is not the newest. It is asked if nothing has
+    /// been heard of it lately and it would not tell: without a lease. Admission asks it anyway.
+    async fn outdated(&self, env: &Env, pass: &Pass, command: &Command) -> Result<Option<Outcome>> {
+        if !matches!(command, Command::Begin(_)) && !self.is_told()? {
+            let _one_at_a_time = self.hearing.lock().await;
+            if !self.is_told()? {
+                self.hear_from_project(env).await?;
+            }
+        }
+        let version = self.heard.get();
+        Ok((version > pass.version).then_some(Outcome::Stale { version }))
+    }
+
+    fn is_told(&self) -> Result<bool> {
+        let now = clock::now_ms();
+        let lately = self.heard_at.get() + HEARD_MS >= now;
+        Ok(lately || self.with_now(|user, _, now| Ok(user.is_told(now)), now)?)
+    }
+
+    async fn hear_from_project(&self, env: &Env) -> Result<()> {
+        let asked_at = clock::now_ms();
+        let name = self.name();
+        let Some((project_id, _)) = name.as_deref().and_then(|name| name.split_once('/')) else {
+            return Err(Error::server("a user object does not know its name"));
+        };
+        match super::version(env, project_id).await {
+            Ok(version) => self.heard.set(self.heard.get().max(version)),
+            // It is deleted: whoever reads its configuration again is told so.
+            Err(error) if error.code() == Code::NotFound => self.heard.set(u64::MAX),
+            Err(error) => return Err(error),
+        }
+        self.heard_at.set(asked_at);
+        Ok(())
+    }
+
     /// Hands the project the alerts that it does not have yet.
     async fn tell_alerts(&self, env: &Env) {
         let now = clock::now_ms();
@@ -261,7 +321,7 @@ impl Core {
         outcome
     }
 
-    fn with_now(&self, work: impl FnOnce(&mut User, &mut UserStore, u64) -> Result<Outcome>, now: u64) -> Result<Outcome> {
+    fn with_now<T>(&self, work: impl FnOnce(&mut User, &mut UserStore, u64) -> Result<T>, now: u64) -> Result<T> {
         let mut store = self.store.borrow_mut();
         store.prepare()?;
         let mut slot = self.user.borrow_mut();

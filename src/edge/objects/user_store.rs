@@ -9,9 +9,9 @@ use worker::State;
 use super::sql::{Rows, Sql};
 use crate::error::Result;
 use crate::user::overrides::Overrides;
-use crate::user::store::{AlertRow, Checkpoint, DayRow, Holding, OutboxRow, PrivateSize, RequestRow, ThreadRow, TurnRow};
+use crate::user::store::{AlertRow, Checkpoint, DayRow, Holding, Mark, OutboxRow, PrivateSize, RequestRow, ThreadRow, TurnRow};
 use crate::user::{Store, StoreError, Write};
-use crate::user::{private, schema};
+use crate::user::{private, schema, token_schema};
 
 /// One user's rows.
 pub struct UserStore {
@@ -20,6 +20,11 @@ pub struct UserStore {
     alarm: Option<Alarm>,
     /// The object's name: what the platform says, or else what was kept.
     name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Text {
+    value: String,
 }
 
 /// What is to become of the platform's alarm.
@@ -42,15 +47,11 @@ impl UserStore {
     /// # Errors
     /// The store failed.
     pub fn prepare(&mut self) -> Result<()> {
-        #[derive(Deserialize)]
-        struct Kept {
-            value: String,
-        }
         if !self.prepared {
             self.sql.prepare(schema::SCHEMA)?;
             self.sql.upgrade(schema::UPGRADES)?;
             if self.name.is_none() {
-                self.name = self.sql.first::<Kept>(schema::NAME, &[])?.map(|kept| kept.value);
+                self.name = self.sql.first::<Text>(schema::NAME, &[])?.map(|kept| kept.value);
             }
             self.prepared = true;
         }
@@ -152,6 +153,33 @@ impl Store for UserStore {
         }
         let row = self.sql.first::<Row>(schema::HOLDING, &[])?;
         row.map(|row| serde_json::from_str(&row.body).map_err(|e| StoreError(e.to_string()))).transpose()
+    }
+
+    fn marks(&self) -> Rows<Vec<Mark>> {
+        self.sql.query(token_schema::MARKS, &[])
+    }
+
+    fn used_by(&self, jti: &str) -> Rows<Option<String>> {
+        Ok(self.sql.first::<Text>(token_schema::USED_BY, &[jti.into()])?.map(|row| row.value))
+    }
+
+    fn spent_under(&self, id: &str) -> Rows<(u64, u64)> {
+        #[derive(Deserialize)]
+        struct Row {
+            tokens: u64,
+            micro_usd: u64,
+        }
+        let row = self.sql.first::<Row>(token_schema::SPENT_UNDER, &[id.into()])?;
+        Ok(row.map_or((0, 0), |row| (row.tokens, row.micro_usd)))
+    }
+
+    fn open_under(&self, id: &str) -> Rows<Vec<u64>> {
+        #[derive(Deserialize)]
+        struct Row {
+            value: u64,
+        }
+        let rows: Vec<Row> = self.sql.query(token_schema::OPEN_UNDER, &[id.into()])?;
+        Ok(rows.into_iter().map(|row| row.value).collect())
     }
 
     fn thread(&self, id: &str) -> Rows<Option<ThreadRow>> {

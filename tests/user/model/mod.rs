@@ -170,6 +170,7 @@ impl World {
             stream: self.streaming || self.rng.bool(),
             ttl_ms: self.rng.u64(1_000..if self.streaming { 700_000 } else { 120_000 }),
             roll_up_ms: self.rng.u64(1_000..400_000),
+            pass: None,
         };
         let local = self.local.clone();
         self.begin(Flight { begin, local, intent, begun: None, finish: None });

@@ -21,7 +21,7 @@ impl World {
         let request_id = self.flights[place].begin.request_id.clone();
         let usage = chance::usage(&mut self.rng, 50, 200);
         let Some(request) = self.ledger.requests.get(&request_id).filter(|request| request.charge.is_none()) else {
-            return self.progress_of_none(Progress { request_id, usage, extend: None });
+            return self.progress_of_none(Progress { request_id, usage, extend: None, pass: None });
         };
         // Mostly as the Worker knows it; sometimes its knowledge is old.
         let held = if self.rng.u8(..8) == 0 { request.output / 2 } else { request.output };
@@ -30,7 +30,7 @@ impl World {
         let (before, day, foreseen) = (request.output, request.day, request.grows_to);
         let (output, in_the_way) = self.ledger.extension(&request_id, usage, extend, &self.local, self.now);
         let (commits, written) = (self.store.commits, self.store.written);
-        match self.apply(Command::Progress(Progress { request_id: request_id.clone(), usage, extend })) {
+        match self.apply(Command::Progress(Progress { request_id: request_id.clone(), usage, extend, pass: None })) {
             Ok(Outcome::Progressed(progressed)) => {
                 assert_eq!((progressed.counted, progressed.reserved_output), (true, output));
                 self.check_stop(&progressed, in_the_way);
