@@ -7,6 +7,7 @@ pub mod address_window;
 pub mod api_key;
 pub mod bearer;
 pub mod capabilities;
+pub mod idempotency;
 pub mod ip_limit;
 pub mod marks;
 pub mod mint;

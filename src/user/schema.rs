@@ -6,9 +6,9 @@
 
 use std::borrow::Cow;
 
-use super::MAX_SAFE;
 use super::overrides::Overrides;
 use super::store::{AlertKey, AlertRow, DayRow, Extent, PrivateRow, RequestRow, Served, Settlement, ThreadRow, Write};
+use super::{MAX_SAFE, minted};
 use crate::api::usage::TokenUsage;
 
 /// What is summed of request rows.
@@ -68,6 +68,7 @@ pub const SCHEMA: &[&str] = &[
      budget TEXT NOT NULL, span INTEGER NOT NULL, threshold INTEGER NOT NULL, ceiling INTEGER NOT NULL, spent INTEGER NOT NULL, \
      at INTEGER NOT NULL, resets_at INTEGER NOT NULL, told INTEGER NOT NULL, PRIMARY KEY (budget, span, threshold)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
+    minted::TABLE,
 ];
 
 /// What objects of older builds lack. Run behind `SCHEMA`: a question, → one row `{value}`; the statements, if that is 0.
@@ -187,6 +188,7 @@ const ERASE: &[&str] = &[
     "DELETE FROM private",
     "DELETE FROM overrides",
     "DELETE FROM meta",
+    minted::ERASE,
 ];
 
 /// One value to bind.
@@ -272,6 +274,7 @@ pub fn statements(write: &Write) -> Vec<Statement<'_>> {
         Write::SetAlarm(Some(at)) => vec![(SET_ALARM, vec![(*at).into()])],
         Write::SetAlarm(None) => vec![(CLEAR_ALARM, vec![])],
         Write::PutHolding(holding) => vec![(PUT_HOLDING, vec![Bind::Text(Cow::Owned(holding.body()))])],
+        Write::PutMinted(row) => minted::statements(row),
         Write::Erase => ERASE.iter().map(|sql| (*sql, vec![])).collect(),
     }
 }

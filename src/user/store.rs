@@ -13,6 +13,7 @@ use crate::price::Rates;
 
 pub use super::alerts::{AlertKey, AlertRow};
 pub use super::holding::Holding;
+pub use super::minted::Minted;
 use super::overrides::Overrides;
 pub use super::private::{PrivateRow, PrivateSize};
 pub use super::reroute::Served;
@@ -55,6 +56,8 @@ pub trait Store {
     fn alarm(&self) -> Result<Option<u64>, StoreError>;
     /// What it has of the project's limits.
     fn holding(&self) -> Result<Option<Holding>, StoreError>;
+    /// The token that was minted under this name.
+    fn minted(&self, name: &str) -> Result<Option<Minted>, StoreError>;
     /// One thread.
     fn thread(&self, id: &str) -> Result<Option<ThreadRow>, StoreError>;
     /// Threads by (`last_message_at`, `id`) descending, those below `before`, at most `limit`.
@@ -176,6 +179,8 @@ pub enum Write {
     SetAlarm(Option<u64>),
     /// 1 row: replaces what it has of the project's limits.
     PutHolding(Box<Holding>),
+    /// 1 row, and those go whose tokens are over.
+    PutMinted(Minted),
     /// Removes every row of every table, and the platform's alarm.
     Erase,
 }

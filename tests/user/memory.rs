@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use behest::user::overrides::Overrides;
 use behest::user::schema::{Bind, statements};
 use behest::user::store::{
-    AlertKey, AlertRow, Checkpoint, DayRow, Extent, Holding, OutboxRow, PrivateRow, PrivateSize, RequestRow, Settlement, Status, ThreadRow,
-    TurnRow,
+    AlertKey, AlertRow, Checkpoint, DayRow, Extent, Holding, Minted, OutboxRow, PrivateRow, PrivateSize, RequestRow, Settlement, Status,
+    ThreadRow, TurnRow,
 };
 use behest::user::{Store, StoreError, Write};
 
@@ -56,6 +56,7 @@ pub struct Rows {
     pub alerts: BTreeMap<AlertKey, AlertRow>,
     pub alarm: Option<u64>,
     pub holding: Option<Holding>,
+    pub minted: BTreeMap<String, Minted>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -103,6 +104,10 @@ impl Store for Memory {
 
     fn days(&self, from: u64, through: u64) -> Result<Vec<DayRow>, StoreError> {
         Ok(self.rows.days.values().filter(|row| (from..=through).contains(&row.day)).cloned().collect())
+    }
+
+    fn minted(&self, name: &str) -> Result<Option<Minted>, StoreError> {
+        Ok(self.rows.minted.get(name).cloned())
     }
 
     fn overrides(&self) -> Result<Overrides, StoreError> {
@@ -261,6 +266,10 @@ impl Rows {
             Write::PutPrivate(row) => drop(self.private.insert(row.seq, row.clone())),
             Write::ForgetPrivate { through } => self.private.retain(|seq, _| seq > through),
             Write::PutOverrides(overrides) => self.overrides = *overrides,
+            Write::PutMinted(row) => {
+                self.minted.retain(|_, old| old.expires_at > row.issued_at);
+                self.minted.insert(row.name.clone(), row.clone());
+            }
             Write::PutOutbox(row) => self.outbox = *row,
             Write::PutAlert(row) => {
                 self.alerts.retain(|(budget, span, _), old| *budget != row.budget || *span >= row.span || !old.told);

@@ -9,9 +9,9 @@ use worker::State;
 use super::sql::{Rows, Sql};
 use crate::error::Result;
 use crate::user::overrides::Overrides;
-use crate::user::store::{AlertRow, Checkpoint, DayRow, Holding, OutboxRow, PrivateSize, RequestRow, ThreadRow, TurnRow};
+use crate::user::store::{AlertRow, Checkpoint, DayRow, Holding, Minted, OutboxRow, PrivateSize, RequestRow, ThreadRow, TurnRow};
 use crate::user::{Store, StoreError, Write};
-use crate::user::{private, schema};
+use crate::user::{minted, private, schema};
 
 /// One user's rows.
 pub struct UserStore {
@@ -152,6 +152,10 @@ impl Store for UserStore {
         }
         let row = self.sql.first::<Row>(schema::HOLDING, &[])?;
         row.map(|row| serde_json::from_str(&row.body).map_err(|e| StoreError(e.to_string()))).transpose()
+    }
+
+    fn minted(&self, name: &str) -> Rows<Option<Minted>> {
+        self.sql.first(minted::FIND, &[name.into()])
     }
 
     fn thread(&self, id: &str) -> Rows<Option<ThreadRow>> {
