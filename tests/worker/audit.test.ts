@@ -21,7 +21,7 @@ beforeAll(async () => {
     ["tier.delete", "DELETE", "/tiers/gold"],
     ["alerts.put", "PUT", "/alerts", { url: "http://127.0.0.1:9/hook" }],
     ["alerts.delete", "DELETE", "/alerts"],
-    ["user.limits", "PUT", "/users/ann/limits", { user_rpm: 3 }],
+    ["user.limits", "PUT", "/users/ann/limits", { limits: { user_rpm: 3 } }],
     ["user.erase", "DELETE", "/users/ann"],
   ];
   for (const [action, method, path, body] of steps) note(action, await project.admin(path, { method, body, headers: { "user-agent": AGENT } }));

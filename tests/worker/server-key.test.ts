@@ -26,14 +26,14 @@ async function userOf(answer: Answer): Promise<string> {
 }
 
 describe("a server's key", () => {
-  const whom: [string, Json, Record<string, string>, () => string][] = [
-    ["the header", { user: "bob" }, { "x-end-user-id": "ann" }, () => "ann"],
-    ["the body's user", { user: "bob" }, {}, () => "bob"],
-    ["the key itself", {}, {}, () => `server:${server.id}`],
-    ["the key itself, by name", {}, { "x-end-user-id": `server:${server.id}` }, () => `server:${server.id}`],
+  const whom: [string, Json, () => Record<string, string>, () => string][] = [
+    ["the header", { user: "bob" }, () => ({ "x-end-user-id": "ann" }), () => "ann"],
+    ["the body's user", { user: "bob" }, () => ({}), () => "bob"],
+    ["the key itself", {}, () => ({}), () => `server:${server.id}`],
+    ["the key itself, by name", {}, () => ({ "x-end-user-id": `server:${server.id}` }), () => `server:${server.id}`],
   ];
   it.each(whom)("speaks for whom %s names", async (_name, body, headers, user) => {
-    expect(await userOf(await chat(body, { headers }))).toBe(user());
+    expect(await userOf(await chat(body, { headers: headers() }))).toBe(user());
   });
 
   it("keeps the session that it names, and has one of its own", async () => {
@@ -85,7 +85,7 @@ describe("a server's key", () => {
 
   it("gives the owner's limits of its own user a place", async () => {
     const path = `/users/${encodeURIComponent(`server:${server.id}`)}/limits`;
-    expect((await project.admin(path, { method: "PUT", body: { user_rpm: 100_000 } })).status).toBe(200);
+    expect((await project.admin(path, { method: "PUT", body: { limits: { user_rpm: 100_000 } } })).status).toBe(200);
   });
 });
 
