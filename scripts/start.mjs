@@ -42,7 +42,7 @@ async function serve(options, vars, began) {
     const origins = [...new Set([`http://${shown}:${port}`, `http://127.0.0.1:${port}`])];
     const reached = ip === "0.0.0.0" ? "127.0.0.1" : ip;
     const environment = { ...vars, ...process.env };
-    const demo = await demoProject({ url: `http://${reached}:${port}`, adminToken: vars.BEHEST_ADMIN_TOKEN, stateDir, vars: environment, origins });
+    const demo = await demoProject({ url: `http://${reached}:${port}`, adminToken: vars.BEHEST_ADMIN_TOKEN.split(",")[0].trim(), stateDir, vars: environment, origins });
     banner(origins[0], demo, options, Date.now() - began);
     const code = await Promise.race([stopped, server.ended]);
     if (code !== "stop") throw new Problem(`The gateway ended by itself (${code}). Its log (${server.logFile}) ends with:\n\n${logEnd(server.logFile)}`);

@@ -281,6 +281,15 @@ mod tests {
         assert!(error.body().contains("GET, PATCH, DELETE"), "{}", error.body());
     }
 
+    /// `tests/worker/matrix.test.ts` knocks at each of them with every credential.
+    #[test]
+    fn the_fixture_is_the_table() {
+        let kept: serde_json::Value = serde_json::from_str(include_str!("../tests/fixtures/routes.json")).unwrap();
+        let table: serde_json::Value =
+            TABLE.iter().map(|(method, path, door, _)| serde_json::json!([method, path, format!("{door:?}")])).collect();
+        assert_eq!(table, kept, "tests/fixtures/routes.json must be: {table}");
+    }
+
     #[test]
     fn only_two_routes_are_public() {
         let public: Vec<_> = TABLE.iter().filter(|row| row.2 == Door::Public).map(|row| row.1).collect();

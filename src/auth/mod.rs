@@ -10,6 +10,7 @@ pub mod bearer;
 pub mod capabilities;
 pub mod exchange;
 pub mod host;
+pub mod idempotency;
 pub mod identity;
 pub mod ip_limit;
 pub mod jwk;

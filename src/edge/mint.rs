@@ -3,14 +3,17 @@
 use worker::Context;
 
 use crate::auth::bearer::Credential;
-use crate::auth::mint::{self, Terms};
+use crate::auth::idempotency;
+use crate::auth::mint::{self, Mint, Terms};
 use crate::cors;
 use crate::edge::answer::Answer;
 use crate::edge::api_keys::{self, Opened};
 use crate::edge::deployment::Deployment;
 use crate::edge::inbound::{Inbound, MAX_SMALL_BODY};
-use crate::edge::{clock, isolate, random};
-use crate::error::Result;
+use crate::edge::{clock, isolate, objects, random};
+use crate::error::{Error, Result};
+use crate::user::minted::Minted;
+use crate::user::{Command, Outcome};
 
 /// Serves the route.
 pub async fn mint(inbound: &mut Inbound, deployment: &Deployment, context: &Context) -> Result<Answer> {
@@ -37,6 +40,26 @@ pub async fn mint(inbound: &mut Inbound, deployment: &Deployment, context: &Cont
     let mut ids = [session, token_id].into_iter();
     let mint = mint::parse(&body, &terms, || ids.next().unwrap_or_default())?;
     let now = clock::now_s();
-    let token = deployment.tokens.sign(mint.claims.clone(), now, now + mint.ttl)?;
-    Ok(Answer::json(200, &mint::answer(&mint, &token, now)))
+    let Some(name) = inbound.header("idempotency-key") else {
+        return answer(deployment, &mint, now);
+    };
+    let minted = remembered(inbound, idempotency::minted(&name, &body, &mint, &info.id, now)?, &mint).await?;
+    let (mint, issued_at) = idempotency::again(mint, minted);
+    answer(deployment, &mint, issued_at)
+}
+
+fn answer(deployment: &Deployment, mint: &Mint, issued_at: u64) -> Result<Answer> {
+    let token = deployment.tokens.sign(mint.claims.clone(), issued_at, issued_at + mint.ttl)?;
+    Ok(Answer::json(200, &mint::answer(mint, &token, issued_at)))
+}
+
+/// What the user's object has under the idempotency key: this, or what was first.
+async fn remembered(inbound: &Inbound, minted: Minted, mint: &Mint) -> Result<Minted> {
+    let (pid, uid, fingerprint) = (&mint.claims.pid, &mint.claims.uid, minted.fingerprint.clone());
+    let (outcome, rows) = objects::user(&inbound.env, pid, uid, &Command::Mint(minted)).await?;
+    inbound.costs.object_call(rows);
+    match outcome {
+        Outcome::Minted(first) => idempotency::same(first, &fingerprint),
+        _ => Err(Error::server("the user object answered something else")),
+    }
 }

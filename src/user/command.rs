@@ -70,6 +70,8 @@ pub enum Command {
     Revoke(Mark),
     /// The project has these alerts. Answer: `Noted`.
     AlertsTold(Vec<AlertKey>),
+    /// A token is minted under an `Idempotency-Key`. Answer: `Minted`.
+    Mint(super::minted::Minted),
     /// The alarm: settle what nobody settled, prune what is old. Answer: `Expired`.
     Expire(Expire),
     /// What the project is to be told next. Answer: `Outbox`.
@@ -136,6 +138,8 @@ pub enum Outcome {
     },
     /// The thread is gone.
     Deleted,
+    /// The token that was minted first under that key.
+    Minted(super::minted::Minted),
     /// It is written down.
     Noted,
     /// What the alarm did.

@@ -26,6 +26,7 @@ mod finish;
 mod history;
 pub mod holding;
 mod message;
+pub mod minted;
 pub mod outbox;
 pub mod overrides;
 pub mod pass;
@@ -207,6 +208,7 @@ impl User {
                 self.alerted(&writes);
                 Ok(Outcome::Noted)
             }
+            Command::Mint(minted) => self.mint(store, minted),
             Command::Expire(expire) => self.expire(store, expire, now),
             Command::Outbox { limit } => Ok(Outcome::Outbox(self.batch(store, limit)?)),
             Command::Acknowledge(told) => self.acknowledge(store, &told),

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::overrides::Overrides;
 use super::store::{AlertKey, AlertRow, DayRow, Extent, PrivateRow, RequestRow, Served, Settlement, ThreadRow, Write};
-use super::{MAX_SAFE, token_schema};
+use super::{MAX_SAFE, minted, token_schema};
 use crate::api::usage::TokenUsage;
 
 /// What is summed of request rows.
@@ -71,6 +71,7 @@ pub const SCHEMA: &[&str] = &[
     token_schema::MARKS_TABLE,
     token_schema::USED_TABLE,
     token_schema::USE_TABLE,
+    minted::TABLE,
 ];
 
 /// What objects of older builds lack. Run behind `SCHEMA`: a question, → one row `{value}`; the statements, if that is 0.
@@ -193,6 +194,7 @@ const ERASE: &[&str] = &[
     "DELETE FROM marks",
     "DELETE FROM used_tokens",
     "DELETE FROM token_use",
+    minted::ERASE,
 ];
 
 /// One value to bind.
@@ -279,6 +281,7 @@ pub fn statements(write: &Write) -> Vec<Statement<'_>> {
         Write::SetAlarm(None) => vec![(CLEAR_ALARM, vec![])],
         Write::PutHolding(holding) => vec![(PUT_HOLDING, vec![Bind::Text(Cow::Owned(holding.body()))])],
         Write::Token(write) => token_schema::statements(write),
+        Write::PutMinted(row) => minted::statements(row),
         Write::Erase => ERASE.iter().map(|sql| (*sql, vec![])).collect(),
     }
 }

@@ -13,6 +13,7 @@ use crate::price::Rates;
 
 pub use super::alerts::{AlertKey, AlertRow};
 pub use super::holding::Holding;
+pub use super::minted::Minted;
 pub use super::outbox::OutboxRow;
 use super::overrides::Overrides;
 pub use super::pass::{Mark, TokenWrite, Used};
@@ -65,6 +66,8 @@ pub trait Store {
     fn spent_under(&self, id: &str) -> Result<(u64, u64), StoreError>;
     /// The numbers of the open ones.
     fn open_under(&self, id: &str) -> Result<Vec<u64>, StoreError>;
+    /// The token that was minted under this name.
+    fn minted(&self, name: &str) -> Result<Option<Minted>, StoreError>;
     /// One thread.
     fn thread(&self, id: &str) -> Result<Option<ThreadRow>, StoreError>;
     /// Threads by (`last_message_at`, `id`) descending, those below `before`, at most `limit`.
@@ -188,6 +191,8 @@ pub enum Write {
     PutHolding(Box<Holding>),
     /// What is kept of tokens.
     Token(TokenWrite),
+    /// 1 row, and those go whose tokens are over.
+    PutMinted(Minted),
     /// Removes every row of every table, and the platform's alarm.
     Erase,
 }

@@ -9,6 +9,7 @@ use behest::user::report::UsageQuery;
 use behest::user::store::{KeySource, Served};
 use behest::zone::Zone;
 
+use crate::minted::minted;
 use crate::words::{begin, estimate, finish, private, raw, to_thread, told, turn, usage};
 
 /// Spaces, number forms, escapes, key order and nesting that a detour through a value would change.
@@ -23,7 +24,7 @@ fn id() -> String {
 fn every_command_arrives_as_it_was_sent() {
     let messages = vec![raw(ODD), raw(ODD)];
     let thread_finish = turn("t", BASE, &messages, Some(ODD));
-    let commands: [(Command, usize); 22] = [
+    let commands: [(Command, usize); 23] = [
         (Command::Begin(Begin { thread: Some(to_thread("t", &messages)), ..begin("r") }), 2),
         (Command::Begin(begin("r")), 0),
         (Command::Begin(Begin { calls: vec![id()], ..begin("r") }), 0),
@@ -65,6 +66,7 @@ fn every_command_arrives_as_it_was_sent() {
         (Command::GetThread(ThreadId { id: id() }), 0),
         (Command::Messages(ListMessages { thread: id(), limit: Some(1), before: None }), 0),
         (Command::PatchThread(PatchThread { id: id(), title: "T".to_owned() }), 0),
+        (Command::Mint(minted("a", "j", 1, 2)), 0),
         (Command::Expire(Expire { retention_ms: Some(1), roll_up_ms: 2 }), 0),
         (Command::Outbox { limit: 1 }, 0),
         (Command::Acknowledge(told(7)), 0),

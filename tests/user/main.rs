@@ -7,6 +7,7 @@ mod commands;
 mod instalments;
 mod limits;
 mod memory;
+mod minted;
 mod model;
 mod outbox;
 mod overrides;

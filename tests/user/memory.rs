@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use behest::user::overrides::Overrides;
 use behest::user::schema::{Bind, statements};
 use behest::user::store::{
-    AlertKey, AlertRow, Checkpoint, DayRow, Extent, Holding, Mark, OutboxRow, PrivateRow, PrivateSize, RequestRow, Settlement, Status,
-    ThreadRow, TokenWrite, TurnRow, Used,
+    AlertKey, AlertRow, Checkpoint, DayRow, Extent, Holding, Mark, Minted, OutboxRow, PrivateRow, PrivateSize, RequestRow, Settlement,
+    Status, ThreadRow, TokenWrite, TurnRow, Used,
 };
 use behest::user::{Store, StoreError, Write};
 
@@ -59,6 +59,7 @@ pub struct Rows {
     pub marks: BTreeMap<(&'static str, String), Mark>,
     pub used: BTreeMap<String, Used>,
     pub token_use: BTreeSet<(String, u64)>,
+    pub minted: BTreeMap<String, Minted>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -106,6 +107,10 @@ impl Store for Memory {
 
     fn days(&self, from: u64, through: u64) -> Result<Vec<DayRow>, StoreError> {
         Ok(self.rows.days.values().filter(|row| (from..=through).contains(&row.day)).cloned().collect())
+    }
+
+    fn minted(&self, name: &str) -> Result<Option<Minted>, StoreError> {
+        Ok(self.rows.minted.get(name).cloned())
     }
 
     fn overrides(&self) -> Result<Overrides, StoreError> {
@@ -303,6 +308,10 @@ impl Rows {
             Write::PutPrivate(row) => drop(self.private.insert(row.seq, row.clone())),
             Write::ForgetPrivate { through } => self.private.retain(|seq, _| seq > through),
             Write::PutOverrides(overrides) => self.overrides = *overrides,
+            Write::PutMinted(row) => {
+                self.minted.retain(|_, old| old.expires_at > row.issued_at);
+                self.minted.insert(row.name.clone(), row.clone());
+            }
             Write::PutOutbox(row) => self.outbox = *row,
             Write::PutAlert(row) => {
                 self.alerts.retain(|(budget, span, _), old| *budget != row.budget || *span >= row.span || !old.told);

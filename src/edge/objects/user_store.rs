@@ -9,9 +9,9 @@ use worker::State;
 use super::sql::{Rows, Sql};
 use crate::error::Result;
 use crate::user::overrides::Overrides;
-use crate::user::store::{AlertRow, Checkpoint, DayRow, Holding, Mark, OutboxRow, PrivateSize, RequestRow, ThreadRow, TurnRow};
+use crate::user::store::{AlertRow, Checkpoint, DayRow, Holding, Mark, Minted, OutboxRow, PrivateSize, RequestRow, ThreadRow, TurnRow};
 use crate::user::{Store, StoreError, Write};
-use crate::user::{private, schema, token_schema};
+use crate::user::{minted, private, schema, token_schema};
 
 /// One user's rows.
 pub struct UserStore {
@@ -180,6 +180,10 @@ impl Store for UserStore {
         }
         let rows: Vec<Row> = self.sql.query(token_schema::OPEN_UNDER, &[id.into()])?;
         Ok(rows.into_iter().map(|row| row.value).collect())
+    }
+
+    fn minted(&self, name: &str) -> Rows<Option<Minted>> {
+        self.sql.first(minted::FIND, &[name.into()])
     }
 
     fn thread(&self, id: &str) -> Rows<Option<ThreadRow>> {
