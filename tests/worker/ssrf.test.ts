@@ -1,9 +1,13 @@
-// Base URLs on private addresses, in every spelling, are refused when ALLOW_PRIVATE_UPSTREAMS is not set.
+// Base URLs and addresses of keys on private addresses, in every spelling, are refused when ALLOW_PRIVATE_UPSTREAMS is not set.
 // Always holds: a gateway of its own without the variable; what is refused is not stored; public hosts still pass.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { expectError } from "../support/contract.ts";
 import { Gateway } from "../support/gateway.ts";
-import { Project } from "../support/project.ts";
+import { KeyServer, now, Signer } from "../support/issuer.ts";
+import { call, Project } from "../support/project.ts";
 
 let gateway: Gateway;
 let project: Project;
@@ -44,4 +48,50 @@ describe("a base URL", () => {
     const body = { kind: "openai-compatible", api_key: "sk-00000000", base_url: "https://example.com/v1", headers: { Host: "127.0.0.1" } };
     expectError(await project.admin("/providers/main", { method: "PUT", body }), 400, "validation_error");
   });
+});
+
+// The same spellings where an identity provider's keys are said to be.
+const putIssuer = (body: object) => project.admin("/issuers/idp", { method: "PUT", body: { audience: "app", ...body } });
+
+describe("the address of an identity provider's keys", () => {
+  it.each(REFUSED)("%j is refused, naming the field", async (jwks_url) => {
+    expectError(await putIssuer({ issuer: "https://idp.example", jwks_url }), 400, "validation_error", "jwks_url");
+    expectError(await project.admin("/issuers/idp"), 404, "not_found");
+  });
+
+  it.each(REFUSED)("as an issuer to discover, %j is refused", async (issuer) => {
+    expectError(await putIssuer({ preset: "oidc", issuer }), 400, "validation_error", "issuer");
+  });
+
+  it.each(["127.0.0.1", "localhost", "10.0.0.1", "2130706433", "[::1]", "metadata.google.internal", "a.example@127.0.0.1", "a.example/x", "a.example:8080", "a.example#", "169.254.169.254", "0x7f.1"])("as a host of a preset, %j is refused", async (host) => {
+    expectError(await putIssuer({ preset: "auth0", domain: host }), 400, "validation_error", "domain");
+    expectError(await putIssuer({ preset: "clerk", frontend_api: host, audience: undefined }), 400, "validation_error", "frontend_api");
+  });
+
+  it("may be public", async () => {
+    expect((await putIssuer({ issuer: "https://idp.example", jwks_url: "https://idp.example/keys?v=1" })).status).toBe(200);
+  });
+
+  it("is checked again before it is fetched: what a deployment allowed once it may not allow now", async () => {
+    const keys = await KeyServer.start(Signer.make("ES256", "k"));
+    const persist = mkdtempSync(join(tmpdir(), "behest-ssrf-"));
+    try {
+      const lax = await Gateway.start({ persist });
+      const own = await Project.create({ base: lax.url });
+      const stored = await own.admin("/issuers/idp", { method: "PUT", body: { issuer: "https://idp.example", audience: "app", jwks_url: `${keys.url}/jwks` } });
+      await lax.stop();
+      expect(stored.status, stored.text).toBe(200);
+      const strict = await Gateway.start({ persist, vars: { ALLOW_PRIVATE_UPSTREAMS: undefined } });
+      try {
+        const token = Signer.make("ES256", "k").token({ iss: "https://idp.example", aud: "app", sub: "ann", iat: now(), exp: now() + 60 });
+        expectError(await call(`${strict.url}/v1/threads`, { token }), 503, "upstream_error");
+        expect(keys.hits).toEqual([]);
+      } finally {
+        await strict.stop();
+      }
+    } finally {
+      keys.stop();
+      rmSync(persist, { recursive: true, force: true });
+    }
+  }, 120_000);
 });
