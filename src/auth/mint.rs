@@ -70,8 +70,8 @@ pub fn parse(body: &[u8], terms: &Terms, mut fresh_id: impl FnMut() -> String) -
 /// What the token may do less than its user.
 fn capabilities(body: &serde_json::Map<String, Value>) -> Result<Capabilities> {
     let names = ["tokens_max", "usd_max", "one_time"];
-    let named = body.iter().filter(|(name, value)| names.contains(&name.as_str()) && !value.is_null());
-    let fields = named.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let given = body.iter().filter(|(name, value)| names.contains(&name.as_str()) && !value.is_null());
+    let fields = given.map(|(name, value)| (name.clone(), value.clone())).collect();
     serde_path_to_error::deserialize(Value::Object(fields)).map_err(|error| Error::field(&error))
 }
 
