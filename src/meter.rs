@@ -278,7 +278,7 @@ mod tests {
     #[test]
     fn a_report_every_second_or_two_kilobytes() {
         let mut meter = meter(1_000, None);
-        assert_eq!(meter.look(&Seen::default(), 0), Due::Nothing);
+        assert_eq!(meter.look(&Seen::default(), 4_000), Due::Nothing);
         for (bytes, now, due) in [
             (10, 5_000, false),
             (2_047, 5_999, false),
@@ -299,7 +299,7 @@ mod tests {
         }
         assert_eq!(meter.look(&text(900_000), 10_001), Due::Report(None));
         meter.answered(Ok(Progressed { counted: false, reserved_output: 0, stop: None }));
-        assert_eq!(meter.look(&text(900_000), 90_000), Due::Nothing, "a named maximum stops nothing, whatever is counted");
+        assert_eq!(meter.look(&text(900_000), 10_002), Due::Nothing, "a named maximum stops nothing, whatever is counted");
     }
 
     #[test]

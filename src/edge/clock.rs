@@ -30,6 +30,11 @@ pub fn now_s() -> u64 {
     now_ms() / 1000
 }
 
+/// Waits until a second (epoch) is over.
+pub async fn past(second: u64) {
+    sleep(second.saturating_add(1).saturating_mul(1_000).saturating_sub(now_ms())).await;
+}
+
 /// Resolves after a time. Unlike the platform crate's timer it may be polled by one task and then by another.
 pub struct Timer {
     id: f64,

@@ -52,7 +52,7 @@ pub async fn requests(inbound: &Inbound, id: &str) -> Result<Answer> {
     Ok(linked(answer, inbound, rows::next(&page)?))
 }
 
-/// `DELETE …/users/{uid}`: what the user has used stays in the project's sums, under no name.
+/// `DELETE …/users/{uid}`: what the user has used stays in the project's sums, under no name. Their tokens are void.
 pub async fn erase(inbound: &Inbound, id: &str, uid: &str) -> Result<Answer> {
     check_id(id)?;
     // A project that is not there has no users; asking costs no object of a user.
@@ -69,8 +69,11 @@ pub async fn erase(inbound: &Inbound, id: &str, uid: &str) -> Result<Answer> {
         return Err(Error::server("a user that is to be erased still has something to tell"));
     }
     let user::Outcome::Erased { epoch } = ask_user(inbound, id, uid, &user::Command::Erase).await? else { return Err(something_else()) };
+    let erased_s = clock::now_s();
     ask(inbound, id, &Command::Forget { user: uid.to_owned(), epoch }).await?;
     audit::record(inbound, id, Entry::new("user.erase", uid, Value::Null)).await?;
+    // Tokens of that second are void too; one that is made after the answer is good.
+    clock::past(erased_s).await;
     Ok(Answer::empty(204))
 }
 

@@ -11,7 +11,8 @@ use crate::edge::answer::{Answer, Facts};
 use crate::edge::caller::Caller;
 use crate::edge::deployment::Deployment;
 use crate::edge::inbound::{Inbound, MAX_SMALL_BODY};
-use crate::edge::{clock, login, objects, random};
+use crate::edge::own_object::OwnObject;
+use crate::edge::{login, random};
 use crate::error::{Error, Result};
 use crate::user::{Command, Outcome};
 
@@ -27,7 +28,8 @@ pub async fn serve(inbound: &mut Inbound, deployment: &Deployment, facts: &mut F
         admit(inbound, &caller, facts).await?;
     }
     let token_terms = &caller.project.snapshot.settings.token;
-    let now = clock::now_s();
+    // Issued when the request came in: whatever is revoked after that second covers it.
+    let now = inbound.arrived_ms / 1000;
     let terms = Terms {
         issuer: deployment.tokens.issuer(),
         default_ttl: token_terms.default_ttl,
@@ -41,9 +43,7 @@ pub async fn serve(inbound: &mut Inbound, deployment: &Deployment, facts: &mut F
 }
 
 async fn admit(inbound: &Inbound, caller: &Caller, facts: &mut Facts) -> Result<()> {
-    let (outcome, rows) = objects::user(&inbound.env, caller.project_id(), caller.uid(), &Command::Limits(caller.limits())).await?;
-    inbound.costs.object_call(rows);
-    match outcome {
+    match OwnObject::of(inbound, caller).ask(&Command::Limits(caller.limits())).await? {
         Outcome::Rate(rate) => facts.extend(caller.limit_headers(rate)),
         _ => return Err(Error::server("an object answered something else")),
     }

@@ -163,7 +163,7 @@ fn instalments_stay_within_a_tokens_budget() {
     assert!(reservation.reserved < 300, "{reservation:?}");
     let mut held = reservation.output();
     let stop = loop {
-        let extend = Some(Extend { used: held, held, limits: Limits::default() });
+        let extend = Some(Extend { used: held + 1, held, limits: Limits::default() });
         let report = Progress { request_id: "a".to_owned(), usage: usage(10, held), extend, pass: Some(pass.clone()) };
         let Ok(Outcome::Progressed(progressed)) = object.apply(Command::Progress(report), NOW) else { panic!("not recorded") };
         match progressed.stop {
