@@ -321,7 +321,7 @@ mod tests {
         assert!(beside(&Change::Read, Some(&by()), 1).is_empty());
         let deleted: Vec<&str> = beside(&Change::Delete, Some(&by()), 1).iter().map(|(sql, _)| *sql).collect();
         assert_eq!(deleted, WIPE);
-        let key = beside(&Change::DeleteKey { id: "key_1".into() }, Some(&by()), 1);
+        let key = beside(&Change::DeleteKey { id: "key_1".into(), void: None }, Some(&by()), 1);
         assert_eq!(key.iter().map(|(sql, _)| *sql).collect::<Vec<_>>(), [APPEND, PRUNE, FORGET_KEY]);
     }
 

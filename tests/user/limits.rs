@@ -294,13 +294,16 @@ fn a_late_finish_stores_its_turn_and_counts_nothing() {
 }
 
 #[test]
-fn erasing_leaves_nothing() {
+fn erasing_leaves_nothing_but_that_tokens_are_void() {
     let mut object = Object::new();
     object.say("a", "t", &user_says("Hi"), &assistant_says("Hello!"), NOW);
     let running = object.begin(begin("b"), NOW).unwrap().reservation.seq;
     assert!(matches!(object.apply(Command::Erase, NOW), Ok(Outcome::Erased { epoch: 1 })));
     let outbox = OutboxRow { epoch: 1, ..OutboxRow::default() };
+    let marks = std::mem::take(&mut object.store.rows.marks);
+    assert_eq!(marks.keys().map(|(kind, of)| (*kind, of.as_str())).collect::<Vec<_>>(), [("user", "")]);
     assert_eq!(object.store.rows, crate::memory::Rows { outbox, ..crate::memory::Rows::default() });
+    object.store.rows.marks = marks;
     // A request that ran meanwhile ends in nothing, even if another has its number now.
     object.begin(begin("c"), NOW).unwrap();
     object.begin(begin("d"), NOW).unwrap();

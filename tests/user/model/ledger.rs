@@ -293,7 +293,10 @@ impl Ledger {
     /// Takes a report in.
     pub fn progress(&mut self, id: &str, usage: TokenUsage, output: u64) {
         let Some(request) = self.requests.get_mut(id).filter(|request| request.charge.is_none()) else { return };
-        (request.output, request.progress) = (output, Some(request.after(usage)));
+        // A report of nothing that changes nothing tells of nothing.
+        if usage != TokenUsage::default() || request.progress.is_some() || output != request.output {
+            (request.output, request.progress) = (output, Some(request.after(usage)));
+        }
     }
 
     /// Takes an admitted request in; says how many were overdue and are settled with it.
