@@ -9,6 +9,6 @@ export default {
   async fetch(request, env, ctx) {
     const project = new URL(request.url).pathname.match(/^\/elsewhere\/(.+)$/)?.[1];
     if (!project) return new gateway(ctx, env).fetch(request);
-    return env.PROJECT_OBJECT.getByName(project).fetch("https://object/", { method: "POST", body: JSON.stringify({ config: await request.json() }) });
+    return env.PROJECT_OBJECT.getByName(project).fetch("https://object/", { method: "POST", body: JSON.stringify({ config: { command: await request.json(), by: null } }) });
   },
 };

@@ -57,7 +57,7 @@ it("a void user who was never seen is refused too, and erasing revives nothing",
   const user = await project.user("unseen");
   expect((await revoke({ uid: "unseen" })).status).toBe(204);
   await expectClosed(user);
-  expect((await project.admin("/users/unseen", { method: "DELETE" })).status).toBe(204);
+  expect((await project.admin("/users/unseen", { method: "DELETE" })).status, { timeout: 15_000 }).toBe(204);
   await expectClosed(user);
 });
 
@@ -66,9 +66,9 @@ it("a key that is deleted takes what it minted along, if that is asked for", asy
   const minted = async ({ key }: { key: string }, uid: string) => new User(project.base, (await project.mint({ user_id: uid }, { token: key })).json.token);
   const [kept, gone] = [await key(), await key()];
   const [first, second] = [await minted(kept, "of-kept"), await minted(gone, "of-gone")];
-  expect((await project.admin(`/keys/${kept.id}`, { method: "DELETE" })).status).toBe(204);
+  expect((await project.admin(`/keys/${kept.id}`, { method: "DELETE" })).status, { timeout: 15_000 }).toBe(204);
   expectError(await project.admin(`/keys/${gone.id}?revoke_tokens=yes`, { method: "DELETE" }), 400, "validation_error");
-  expect((await project.admin(`/keys/${gone.id}?revoke_tokens=true`, { method: "DELETE" })).status).toBe(204);
+  expect((await project.admin(`/keys/${gone.id}?revoke_tokens=true`, { method: "DELETE" })).status, { timeout: 15_000 }).toBe(204);
   await expectOpen(first);
   await expectClosed(second);
 });
@@ -126,7 +126,7 @@ describe("a running stream ends within ten seconds with an error event", () => {
     expect(last.error.code).toBe(code);
     expect(text).not.toContain("[DONE]");
     // It is settled: nothing runs any more.
-    await expect.poll(async () => (await own.admin("/users/streaming", { method: "DELETE" })).status).toBe(204);
+    await expect.poll(async () => (await own.admin("/users/streaming", { method: "DELETE" })).status, { timeout: 15_000 }).toBe(204);
   });
 });
 

@@ -1,19 +1,23 @@
 // An API key as the caller: what it opens with the capability `chat:server`, for whom, and what it never opens.
-// Always holds: the shared gateway; whom a request was for is read from the project's own ledger.
-import { beforeAll, describe, expect, it } from "vitest";
+// Always holds: a gateway that tells its ledger at once; whom a request was for is read from the project's own ledger.
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { expectError } from "../support/contract.ts";
+import { Gateway } from "../support/gateway.ts";
 import { type Answer, call, type CallOptions, type Json, Project } from "../support/project.ts";
 import { reply } from "../support/script.ts";
 import { eventually, Upstream } from "../support/upstream.ts";
 import { vectors } from "../support/vectors.ts";
 
+let gateway: Gateway;
 let project: Project;
 let server: { key: string; id: string };
 beforeAll(async () => {
+  gateway = await Gateway.start({ vars: { ROLL_UP_SECONDS: 1 } });
   const upstream = await Upstream.start((exchange) => (exchange.path.endsWith("/chat/completions") ? reply(exchange.body, "hello") : vectors(exchange)));
-  project = await Project.create({ providers: { openai: { kind: "openai", api_key: "sk-upstream-0001", base_url: upstream.url } } });
+  project = await Project.create({ base: gateway.url, providers: { openai: { kind: "openai", api_key: "sk-upstream-0001", base_url: upstream.url } } });
   server = (await project.admin("/keys", { body: { name: "server", capabilities: ["chat:server"] } })).json;
 });
+afterAll(() => gateway?.stop());
 
 const chat = (body: Json = {}, options: CallOptions = {}): Promise<Answer> =>
   call(`${project.base}/v1/chat/completions`, { token: server.key, body: { model: "m", messages: [{ role: "user", content: "hi" }], ...body }, ...options });
@@ -22,7 +26,7 @@ const chat = (body: Json = {}, options: CallOptions = {}): Promise<Answer> =>
 async function userOf(answer: Answer): Promise<string> {
   expect(answer.status, answer.text).toBe(200);
   const id = answer.headers.get("x-request-id");
-  return eventually("the ledger knows the request", async () => (await project.admin("/requests")).json.data.find((row: Json) => row.request_id === id)?.user, 10_000);
+  return eventually("the ledger knows the request", async () => (await project.admin("/requests")).json.data.find((row: Json) => row.id === id)?.user, 10_000);
 }
 
 describe("a server's key", () => {
