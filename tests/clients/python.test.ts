@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { beforeAll, expect, it } from "vitest";
 import { model } from "../support/model.ts";
 import { Project } from "../support/project.ts";
+import { register } from "../support/signing.ts";
 import { Upstream } from "../support/upstream.ts";
 import { base64Of, vectorOf } from "../support/vectors.ts";
 
@@ -20,7 +21,9 @@ beforeAll(async () => {
   const project = (settings: object) => Project.create({ settings, providers: { main: upstream.url } });
   const [main, tight, poor] = [await project({}), await project({ limits: { user_rpm: 1 } }), await project({ limits: { user_tokens_per_day: 1 } })];
   const short = await project({ limits: { user_tokens_per_day: 200 } });
+  const made = await register(main, { generate: true });
   scene = {
+    signing: { key: made.behest_key, pem: made.private_key, kid: made.kid, tenant: "tnt_default", project: main.id },
     short_key: short.key, short_token: await short.token("python"),
     base: main.base, key: main.key, tight_key: tight.key, poor_key: poor.key,
     vectors: ["one", "zwei"].map((text) => base64Of(vectorOf(text))),
@@ -28,7 +31,7 @@ beforeAll(async () => {
   };
 });
 
-it.for(["test_openai.py", "test_behest.py"])("%s", { timeout: 120_000 }, async (file, { skip }) => {
+it.for(["test_openai.py", "test_behest.py", "test_behest_signing.py"])("%s", { timeout: 120_000 }, async (file, { skip }) => {
   if (!existsSync(python)) {
     const message = `NO PYTHON CLIENTS: ${python} is missing. \`npm test\` makes it; BEHEST_VENV names another.`;
     if (process.env.CI === "true") throw new Error(message);
