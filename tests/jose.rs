@@ -1,6 +1,9 @@
 //! The examples of RFC 7515, 7520 and 8037, which lie beside the project, if they do: each signature is good, and is not after any change.
 //!
 //! Absent on purpose: RSA signatures, which the platform checks; of those keys it is tried that they are read and made public first.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(missing_docs)]
+#![allow(clippy::explicit_write, reason = "the test harness swallows what `eprintln` says when a test passes")]
 
 use std::io::{self, Write};
 use std::{fs, path::Path};
