@@ -199,6 +199,7 @@ mod tests {
         Principal { claims, issued_at, expires_at: issued_at + 900, trust: 0 }
     }
 
+    #[allow(clippy::unnecessary_wraps, reason = "as claims have it")]
     fn key(id: &str) -> Option<Via> {
         Some(Via::Key(id.to_owned()))
     }

@@ -251,6 +251,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::too_many_lines, reason = "a table")]
     fn what_is_not_as_it_must_be_is_refused() {
         let many: Vec<Value> = [
             json!({"tid": "other"}),

@@ -24,7 +24,7 @@ fn id() -> String {
 fn every_command_arrives_as_it_was_sent() {
     let messages = vec![raw(ODD), raw(ODD)];
     let thread_finish = turn("t", BASE, &messages, Some(ODD));
-    let commands: [(Command, usize); 23] = [
+    let commands: Vec<(Command, usize)> = vec![
         (Command::Begin(Begin { thread: Some(to_thread("t", &messages)), ..begin("r") }), 2),
         (Command::Begin(begin("r")), 0),
         (Command::Begin(Begin { calls: vec![id()], ..begin("r") }), 0),

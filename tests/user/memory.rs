@@ -293,18 +293,9 @@ impl Rows {
                 self.token_use.retain(|(_, seq)| seq > through);
             }
             Write::PutThread(row) => drop(self.threads.insert(row.id.clone(), row.clone())),
-            Write::PutTurn { thread, turn, extent, pieces } => {
-                for (piece, body) in (0..).zip(pieces) {
-                    self.turns.insert((thread.clone(), *turn, piece), Piece { extent: Some(*extent), body: body.clone() });
-                }
-                return pieces.len() as u64;
-            }
+            Write::PutTurn { thread, turn, extent, pieces } => return self.put_turn((thread, *turn), *extent, pieces),
             Write::TruncateTurns { thread, from } => self.turns.retain(|(id, turn, _), _| id != thread || turn < from),
-            Write::DeleteThread { thread } => {
-                self.threads.remove(thread);
-                self.turns.retain(|(id, ..), _| id != thread);
-                self.private.retain(|_, row| row.thread.as_ref() != Some(thread));
-            }
+            Write::DeleteThread { thread } => self.delete_thread(thread),
             Write::PutPrivate(row) => drop(self.private.insert(row.seq, row.clone())),
             Write::ForgetPrivate { through } => self.private.retain(|seq, _| seq > through),
             Write::PutOverrides(overrides) => self.overrides = *overrides,
@@ -334,6 +325,19 @@ impl Rows {
             Write::Erase => *self = Self::default(),
         }
         1
+    }
+
+    fn put_turn(&mut self, (thread, turn): (&str, u64), extent: Extent, pieces: &[String]) -> u64 {
+        for (piece, body) in (0..).zip(pieces) {
+            self.turns.insert((thread.to_owned(), turn, piece), Piece { extent: Some(extent), body: body.clone() });
+        }
+        pieces.len() as u64
+    }
+
+    fn delete_thread(&mut self, thread: &str) {
+        self.threads.remove(thread);
+        self.turns.retain(|(id, ..), _| id != thread);
+        self.private.retain(|_, row| row.thread.as_deref() != Some(thread));
     }
 
     fn settle(&mut self, settlement: &Settlement) {
