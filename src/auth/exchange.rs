@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::auth::capabilities::{common_scopes, read_scopes};
 use crate::auth::mint::{MIN_TTL_S, Mint, is_header_id};
+use crate::auth::narrow::lineage;
 use crate::auth::token::{AUDIENCE, Principal, UserClaims};
 use crate::error::{Code, Error, Result};
 use crate::json;
@@ -15,8 +16,6 @@ const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
-/// How many tokens a token may come from, each from the one before: all of them are written down in it.
-const MAX_PARENTS: usize = 8;
 
 /// A request for another token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,9 +92,7 @@ impl Exchange {
         if given.capabilities.one_time {
             return Err(forbidden("A token that is good for one request cannot be exchanged."));
         }
-        if given.par.len() >= MAX_PARENTS {
-            return Err(forbidden("The token comes from too many others. Begin with a new login."));
-        }
+        let par = lineage(given).ok_or_else(|| forbidden("The token comes from too many others. Begin with a new login."))?;
         let scp = self.scope.as_ref().map_or_else(|| given.scp.clone(), |asked| common_scopes(&given.scp, asked));
         if scp.is_empty() && !given.scp.is_empty() {
             return Err(forbidden("The token has none of these scopes.").with_param("scope"));
@@ -111,7 +108,7 @@ impl Exchange {
             aud: AUDIENCE.to_owned(),
             jti: terms.token_id,
             sid: given.capabilities.session(self.session.clone(), &given.sid)?,
-            par: std::iter::once(&given.jti).chain(&given.par).cloned().collect(),
+            par,
             capabilities,
             ..given.clone()
         };

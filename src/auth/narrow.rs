@@ -106,11 +106,15 @@ pub struct Child {
 /// Reads and checks a request for a weaker token (`POST /v1/auth/attenuate`). `ttl` is in seconds and never outlives the parent.
 ///
 /// # Errors
-/// 400 or 403 that names the field; 409 if the parent has too many parents itself.
+/// 400 or 403 that names the field; 401 if the parent is over; 409 if the parent has too many parents itself.
 pub fn child(body: &[u8], parent: &Principal, issuer: &str, jti: String, now: u64) -> Result<Child> {
     let body = if body.is_empty() { Map::new() } else { crate::json::object(body)? };
     let claims = Asked::read(&body)?.narrow(&parent.claims)?;
     let left = parent.expires_at.saturating_sub(now);
+    if left == 0 {
+        // In the leeway after its end it is still taken, and a child that began then would outlive it.
+        return Err(Error::new(Code::TokenExpired, "The token's time is over. Get a new one before making a weaker one of it."));
+    }
     let ttl = match body.get("ttl").filter(|value| !value.is_null()) {
         None => left,
         Some(value) => match value.as_u64() {
@@ -118,12 +122,15 @@ pub fn child(body: &[u8], parent: &Principal, issuer: &str, jti: String, now: u6
             _ => return Err(Error::invalid("ttl", format!("ttl must be a whole number of seconds, at least {MIN_TTL_S}."))),
         },
     };
-    if claims.par.len() >= MAX_GENERATIONS {
-        return Err(Error::new(Code::Conflict, format!("The token was made from {MAX_GENERATIONS} others, which is the most.")));
-    }
-    let par = std::iter::once(parent.claims.jti.clone()).chain(claims.par.iter().cloned()).collect();
+    let par = lineage(&parent.claims)
+        .ok_or_else(|| Error::new(Code::Conflict, format!("The token was made from {MAX_GENERATIONS} others, which is the most.")))?;
     let claims = UserClaims { iss: issuer.to_owned(), aud: AUDIENCE.to_owned(), jti, par, ..claims };
     Ok(Child { claims, expires_at: now.saturating_add(ttl) })
+}
+
+/// The parents of a token that is made from this one, nearest first; `None` if they are too many.
+pub fn lineage(parent: &UserClaims) -> Option<Vec<String>> {
+    (parent.par.len() < MAX_GENERATIONS).then(|| std::iter::once(&parent.jti).chain(&parent.par).cloned().collect())
 }
 
 /// What the parent's owner is told of the child: the fields that a mint answers too.
@@ -300,6 +307,9 @@ mod tests {
         assert_eq!(made(r#"{"ttl": 60}"#, 400).unwrap().expires_at, 460);
         assert_eq!(made(r#"{"ttl": 3600}"#, 400).unwrap().expires_at, 1_000);
         assert_eq!(made(r#"{"ttl": 59}"#, 400).unwrap_err().status(), 400);
+        for late in [1_000, 1_029] {
+            assert_eq!(made("", late).unwrap_err().name(), "token_expired", "{late}: taken for the leeway, but no child may begin");
+        }
         let old = Principal { claims: claims(&json!({"par": vec!["x"; 8]})), issued_at: 0, expires_at: 1_000, trust: 0 };
         assert_eq!(child(b"{}", &old, "behest", "mine".into(), 0).unwrap_err().status(), 409);
     }
