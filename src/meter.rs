@@ -8,7 +8,8 @@
 
 use crate::api::estimate::text_tokens;
 use crate::api::usage::TokenUsage;
-use crate::error::{Code, Error};
+use crate::auth::standing;
+use crate::error::Error;
 use crate::user::command::{Progressed, Reservation};
 
 /// Bytes of English text per token, by OpenAI's rule of thumb: what is billed where the provider does not say.
@@ -184,8 +185,7 @@ impl Meter {
             }
             Err(error) => Some(error),
         };
-        let over = |error: &mut Error| matches!(error.code(), Code::InvalidToken | Code::Forbidden);
-        self.over = self.denied.take_if(over);
+        self.over = self.denied.take_if(|error| standing::is_over(error));
     }
 
     /// When a report is due even if nothing comes, epoch ms.

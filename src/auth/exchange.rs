@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::auth::capabilities::{common_scopes, read_scopes};
 use crate::auth::mint::{MIN_TTL_S, Mint, is_header_id};
-use crate::auth::narrow::lineage;
+use crate::auth::narrow::{Asked, left, lineage};
 use crate::auth::token::{AUDIENCE, Principal, UserClaims};
 use crate::error::{Code, Error, Result};
 use crate::json;
@@ -26,7 +26,10 @@ pub struct Exchange {
     pub project: Option<String>,
     /// What kind of token is asked for.
     issued_type: &'static str,
+    /// As RFC 8693 writes scopes.
     scope: Option<String>,
+    /// Capabilities, and scopes as we write them.
+    asked: Asked,
     ttl: Option<u64>,
     session: Option<String>,
 }
@@ -78,6 +81,7 @@ impl Exchange {
             project: text("project")?.map(str::to_owned),
             issued_type,
             scope: text("scope")?.map(|scope| read_scopes("scope", scope)).transpose()?,
+            asked: Asked::read(&fields)?,
             ttl: ttl(fields.get("ttl"))?,
             session: session.map(str::to_owned),
         })
@@ -86,32 +90,23 @@ impl Exchange {
     /// The token for a verified subject.
     ///
     /// # Errors
-    /// 400 for a life that the project does not allow; 403 for what the subject may not hand on.
+    /// 400 for a life that the project does not allow; 401 if the subject is over; 403 for what it may not hand on; 409 if it comes from
+    /// too many others.
     pub fn mint(&self, subject: &Principal, terms: Terms) -> Result<Mint> {
-        let given = &subject.claims;
+        let mut given = subject.claims.clone();
         if given.capabilities.one_time {
             return Err(forbidden("A token that is good for one request cannot be exchanged."));
         }
-        let par = lineage(given).ok_or_else(|| forbidden("The token comes from too many others. Begin with a new login."))?;
-        let scp = self.scope.as_ref().map_or_else(|| given.scp.clone(), |asked| common_scopes(&given.scp, asked));
-        if scp.is_empty() && !given.scp.is_empty() {
-            return Err(forbidden("The token has none of these scopes.").with_param("scope"));
+        if let Some(scope) = &self.scope {
+            given.scp = common_scopes(&given.scp, scope);
+            if given.scp.is_empty() {
+                return Err(forbidden("The token has none of these scopes.").with_param("scope"));
+            }
         }
-        let mut capabilities = given.capabilities.clone();
-        // What it spends counts in the budgets of the token it came from: a second one would begin at nothing.
-        capabilities.under = given.capabilities.allowances(&given.jti);
-        (capabilities.tokens_max, capabilities.usd_max) = (None, None);
-        let ttl = self.life(subject, &terms)?;
-        let claims = UserClaims {
-            scp,
-            iss: terms.issuer.to_owned(),
-            aud: AUDIENCE.to_owned(),
-            jti: terms.token_id,
-            sid: given.capabilities.session(self.session.clone(), &given.sid)?,
-            par,
-            capabilities,
-            ..given.clone()
-        };
+        given.sid = given.capabilities.session(self.session.clone(), &given.sid)?;
+        let (par, ttl) = (lineage(&given)?, self.life(subject, &terms)?);
+        let claims = self.asked.narrow(&given)?;
+        let claims = UserClaims { iss: terms.issuer.to_owned(), aud: AUDIENCE.to_owned(), jti: terms.token_id, par, ..claims };
         Ok(Mint { claims, ttl })
     }
 
@@ -119,11 +114,7 @@ impl Exchange {
         if self.ttl.is_some_and(|ttl| ttl > terms.max_ttl) {
             return Err(Error::invalid("ttl", format!("ttl must be a whole number of seconds from {MIN_TTL_S} to {}.", terms.max_ttl)));
         }
-        let left = subject.expires_at.saturating_sub(terms.now);
-        if left == 0 {
-            return Err(Error::new(Code::TokenExpired, "The subject token's time is over. Get a new one from your identity provider."));
-        }
-        Ok(self.ttl.unwrap_or(terms.default_ttl).min(terms.max_ttl).min(left))
+        Ok(self.ttl.unwrap_or(terms.default_ttl).min(terms.max_ttl).min(left(subject, terms.now)?))
     }
 
     /// What RFC 8693 adds to the answer of a mint.
@@ -136,14 +127,20 @@ impl Exchange {
     }
 }
 
-/// A form as an object. RFC 6749 3.2: a parameter that is there twice is an error.
+/// A form as an object. RFC 6749 3.2: a parameter that is there twice is an error. A form has only texts: of the capabilities, those
+/// that are none are written as in JSON (`models=["gpt-5-mini"]`).
 fn form(body: &[u8]) -> Result<Map<String, Value>> {
     let mut fields = Map::new();
     for (name, value) in url::form_urlencoded::parse(body) {
         if matches!(&*name, "audience" | "resource") {
             continue;
         }
-        if fields.insert(name.to_string(), value.into_owned().into()).is_some() {
+        let value = match &*name {
+            "models" | "max_tokens" | "tokens_max" | "usd_max" | "one_time" => serde_json::from_str(&value).ok(),
+            _ => None,
+        }
+        .unwrap_or_else(|| Value::from(&*value));
+        if fields.insert(name.to_string(), value).is_some() {
             let name: String = name.chars().take(50).collect();
             return Err(Error::invalid(&name, format!("{name} is there twice.")));
         }
@@ -213,6 +210,10 @@ mod tests {
             .finish();
         let read = Exchange::parse(Some("application/x-www-form-urlencoded"), form.as_bytes()).unwrap();
         assert_eq!(read, parse(&json!({"scope": "usage chat", "ttl": 120, "project": "p1"})).unwrap());
+        let form = format!("{form}&models=%5B%22a*%22%5D&max_tokens=9&usd_max=0.5&one_time=true&origin=https%3A%2F%2Fa.example");
+        let asked = json!({"scope": "usage chat", "ttl": 120, "project": "p1", "models": ["a*"], "max_tokens": 9, "usd_max": 0.5,
+            "one_time": true, "origin": "https://a.example"});
+        assert_eq!(Exchange::parse(None, form.as_bytes()).unwrap(), parse(&asked).unwrap());
         let twice = Exchange::parse(None, format!("{form}&ttl=60").as_bytes()).unwrap_err();
         assert!(twice.body().contains("\"ttl\""), "{}", twice.body());
     }
@@ -232,6 +233,9 @@ mod tests {
             ("ttl", json!({"ttl": "1e3"})),
             ("ttl", json!({"ttl": 3_601})),
             ("session_id", json!({"session_id": "a b"})),
+            ("models", json!({"models": "gpt"})),
+            ("usd_max", json!({"usd_max": 0})),
+            ("scp", json!({"scp": "root"})),
         ] {
             let error = mint(&more, &json!({})).unwrap_err();
             let rendered: Value = serde_json::from_str(&error.body()).unwrap();
@@ -266,6 +270,23 @@ mod tests {
         mint(&json!({}), &json!({})).unwrap()
     }
 
+    /// The rules are those of `narrow`, which has the table; here is that they are asked.
+    #[test]
+    fn capabilities_narrow_as_everywhere() {
+        let asked = json!({"models": ["ab"], "max_tokens": 5, "usd_max": 0.25, "one_time": true, "sid": "own", "scp": "chat"});
+        let claims = mint(&asked, &json!({"models": ["a*"], "usd_max": 0.5})).unwrap().claims;
+        let made = serde_json::to_value(&claims).unwrap();
+        for (field, value) in asked.as_object().unwrap() {
+            assert_eq!(&made[field], value, "{field}");
+        }
+        assert_eq!((&made["under"], claims.capabilities.sid_only), (&json!([{"id": "j0", "usd_max": 0.5}]), true));
+        for (field, more) in [("models", json!({"models": ["b"]})), ("max_tokens", json!({"max_tokens": 10}))] {
+            let error = mint(&more, &json!({"models": ["a*"], "max_tokens": 9})).unwrap_err();
+            let rendered: Value = serde_json::from_str(&error.body()).unwrap();
+            assert_eq!((error.status(), &rendered["error"]["param"]), (403, &json!(field)));
+        }
+    }
+
     #[test]
     fn lives_no_longer_than_its_subject_or_the_project_allows() {
         for (ttl, expected) in [(json!(null), 600), (json!(60), 60), (json!("599"), 599), (json!(3_600), 600)] {
@@ -279,13 +300,14 @@ mod tests {
 
     #[test]
     fn what_may_not_be_handed_on() {
-        for (more, given) in [
-            (json!({}), json!({"one_time": true})),
-            (json!({}), json!({"par": ["1", "2", "3", "4", "5", "6", "7", "8"]})),
-            (json!({"scope": "usage"}), json!({"scp": "chat"})),
-            (json!({"session_id": "other"}), json!({"sid_only": true})),
+        for (more, given, name) in [
+            (json!({}), json!({"one_time": true}), "forbidden"),
+            (json!({}), json!({"par": ["1", "2", "3", "4", "5", "6", "7", "8"]}), "conflict"),
+            (json!({"scope": "usage"}), json!({"scp": "chat"}), "forbidden"),
+            (json!({"scope": "chat", "scp": "usage"}), json!({}), "forbidden"),
+            (json!({"session_id": "other"}), json!({"sid_only": true}), "forbidden"),
         ] {
-            assert_eq!(mint(&more, &given).unwrap_err().name(), "forbidden", "{more} {given}");
+            assert_eq!(mint(&more, &given).unwrap_err().name(), name, "{more} {given}");
         }
     }
 }

@@ -110,11 +110,7 @@ pub struct Child {
 pub fn child(body: &[u8], parent: &Principal, issuer: &str, jti: String, now: u64) -> Result<Child> {
     let body = if body.is_empty() { Map::new() } else { crate::json::object(body)? };
     let claims = Asked::read(&body)?.narrow(&parent.claims)?;
-    let left = parent.expires_at.saturating_sub(now);
-    if left == 0 {
-        // In the leeway after its end it is still taken, and a child that began then would outlive it.
-        return Err(Error::new(Code::TokenExpired, "The token's time is over. Get a new one before making a weaker one of it."));
-    }
+    let left = left(parent, now)?;
     let ttl = match body.get("ttl").filter(|value| !value.is_null()) {
         None => left,
         Some(value) => match value.as_u64() {
@@ -122,15 +118,32 @@ pub fn child(body: &[u8], parent: &Principal, issuer: &str, jti: String, now: u6
             _ => return Err(Error::invalid("ttl", format!("ttl must be a whole number of seconds, at least {MIN_TTL_S}."))),
         },
     };
-    let par = lineage(&parent.claims)
-        .ok_or_else(|| Error::new(Code::Conflict, format!("The token was made from {MAX_GENERATIONS} others, which is the most.")))?;
+    let par = lineage(&parent.claims)?;
     let claims = UserClaims { iss: issuer.to_owned(), aud: AUDIENCE.to_owned(), jti, par, ..claims };
     Ok(Child { claims, expires_at: now.saturating_add(ttl) })
 }
 
-/// The parents of a token that is made from this one, nearest first; `None` if they are too many.
-pub fn lineage(parent: &UserClaims) -> Option<Vec<String>> {
-    (parent.par.len() < MAX_GENERATIONS).then(|| std::iter::once(&parent.jti).chain(&parent.par).cloned().collect())
+/// Seconds that a token has left, for one that is made from it.
+///
+/// # Errors
+/// 401 if there are none. In the leeway after its end it is still taken, but a child that began then would outlive it.
+pub fn left(parent: &Principal, now: u64) -> Result<u64> {
+    match parent.expires_at.saturating_sub(now) {
+        0 => Err(Error::new(Code::TokenExpired, "The token's time is over. Get a new one before making another one of it.")),
+        left => Ok(left),
+    }
+}
+
+/// The parents of a token that is made from this one, nearest first.
+///
+/// # Errors
+/// 409 if they are too many.
+pub fn lineage(parent: &UserClaims) -> Result<Vec<String>> {
+    if parent.par.len() >= MAX_GENERATIONS {
+        let message = format!("The token was made from {MAX_GENERATIONS} others, which is the most. Begin with a new one.");
+        return Err(Error::new(Code::Conflict, message));
+    }
+    Ok(std::iter::once(&parent.jti).chain(&parent.par).cloned().collect())
 }
 
 /// What the parent's owner is told of the child: the fields that a mint answers too.

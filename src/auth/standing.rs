@@ -6,6 +6,11 @@ use crate::auth::token::{Principal, Via};
 use crate::config::Snapshot;
 use crate::error::{Code, Error, Result};
 
+/// Whether an error says that a token opens nothing any more: it was revoked, or its project is suspended.
+pub fn is_over(error: &Error) -> bool {
+    matches!(error.code(), Code::InvalidToken | Code::Forbidden)
+}
+
 /// Checks a token against the configuration of its project.
 ///
 /// # Errors

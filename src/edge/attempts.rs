@@ -124,6 +124,7 @@ impl<'a> Attempts<'a> {
             env: &self.admission.inbound.env,
             allow_private: self.admission.deployment.allow_private,
             gone: self.gone.clone(),
+            account: begun.held.as_ref().map(|(account, _)| Rc::clone(account)),
             abort,
         };
         let sent_ms = clock::now_ms();
@@ -137,7 +138,7 @@ impl<'a> Attempts<'a> {
 
     /// Does what comes after a failed attempt: then another one may be made.
     async fn recover(&mut self, stop: &mut Stop<'a>, mut begun: Begun, failed: Failed) -> Result<Begun> {
-        let (seen, left) = (failed.seen, failed.failure.why == Why::Gone);
+        let (seen, ending) = (failed.seen, ending(failed.failure.why));
         let next = self.judge(stop, &begun, failed);
         let goes_on = match next {
             Next::Over => false,
@@ -146,7 +147,7 @@ impl<'a> Attempts<'a> {
             Next::Onward => self.onward(stop, &mut begun, seen.usage.is_some()).await,
         };
         if !goes_on {
-            return Err(self.give_up(begun, seen, left).await);
+            return Err(self.give_up(begun, seen, ending).await);
         }
         if seen.usage.is_none() { Ok(begun) } else { self.begin_again(stop, begun, seen).await }
     }
@@ -158,7 +159,8 @@ impl<'a> Attempts<'a> {
         let key = of_key.map(|key| format!(" (key …{})", last4(key.expose()))).unwrap_or_default();
         begun.trail.borrow_mut().failed.push(format!("{}/{} {}{key}", stop.target.provider, stop.target.model, failure.name()));
         let theirs = failure.why != Why::Inexpressible;
-        if self.course.at() == 0 || self.told.as_ref().is_none_or(|(_, theirs)| !theirs) {
+        let first = self.course.at() == 0 || failure.why == Why::Revoked;
+        if first || self.told.as_ref().is_none_or(|(_, theirs)| !theirs) {
             self.told = Some((failed.error, theirs));
         }
         let dice = random::dice();
@@ -217,7 +219,7 @@ impl<'a> Attempts<'a> {
 
     /// Settles what the failed attempt has used, and begins the next one as a request of its own.
     async fn begin_again(&mut self, stop: &Stop<'_>, begun: Begun, seen: Seen) -> Result<Begun> {
-        let error = self.give_up(begun, seen, false).await;
+        let error = self.give_up(begun, seen, Ending::Failed).await;
         self.admission.request_id = format!("{}.{}", self.admission.inbound.request_id, self.course.attempts() + 1);
         // The headers are those of the first.
         let begun = self.begin(stop, &mut Facts::new()).await;
@@ -225,8 +227,7 @@ impl<'a> Attempts<'a> {
     }
 
     /// Settles a request that failed before anything was sent to the client. Answers what the client is told.
-    async fn give_up(&self, begun: Begun, seen: Seen, left: bool) -> Error {
-        let ending = if left { Ending::Cancelled } else { Ending::Failed };
+    async fn give_up(&self, begun: Begun, seen: Seen, ending: Ending) -> Error {
         let error = self.told.as_ref().map_or_else(|| Error::server("an attempt failed without a word"), |(error, _)| error.clone());
         let ended = Ended::unspoken(ending, seen, Some(error.clone()));
         // The client learns of the provider's failure, not of ours in its wake; the log has both.
@@ -260,6 +261,15 @@ impl Stop<'_> {
         self.target.api_key = Some(key.clone());
         keys.tried.push(number);
         true
+    }
+}
+
+/// How a request is over if nothing comes after this. What the provider was asked before the gateway or the client ended it is charged.
+const fn ending(why: Why) -> Ending {
+    match why {
+        Why::Gone => Ending::Cancelled,
+        Why::Revoked => Ending::Stopped,
+        _ => Ending::Failed,
     }
 }
 

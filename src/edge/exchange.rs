@@ -4,11 +4,13 @@
 //! Absent on purpose: admission, what is done after a failure (`attempts`), and what an answer means (`provider`).
 
 use std::future::Future;
+use std::rc::Rc;
 
 use web_sys::AbortController;
 use worker::Env;
 
 use crate::api::chat::ChatRequest;
+use crate::edge::account::Account;
 use crate::edge::answer::Answer;
 use crate::edge::gone::Gone;
 use crate::edge::pump::{Deadlines, Pump, client_closed};
@@ -16,6 +18,7 @@ use crate::edge::reporting::Reporting;
 use crate::edge::settle::{Ended, Settling};
 use crate::edge::source::{Source, Unread};
 use crate::edge::upstream::{self, Received};
+use crate::edge::waiting::{self, Cut};
 use crate::edge::{access_token, body, clock, workers_ai};
 use crate::error::{Code, Error, Result};
 use crate::meter::Seen;
@@ -44,6 +47,8 @@ pub struct Exchange<'a> {
     pub allow_private: bool,
     /// Whether the client is still there.
     pub gone: Gone,
+    /// Who knows whether the client's token is still good; nobody in an unmetered deployment.
+    pub account: Option<Rc<Account>>,
     /// Lets the provider go.
     pub abort: AbortController,
 }
@@ -142,13 +147,15 @@ impl Exchange<'_> {
         Ok(Opened::Whole(reply.body.into_owned(), ended))
     }
 
-    /// The work's result, unless it takes longer than `ms` or the client is gone.
+    /// The work's result, unless it takes longer than `ms`, the client is gone, or its token is void.
     async fn in_time<T>(&self, ms: u64, work: impl Future<Output = Attempted<T>>) -> Attempted<T> {
         let left = self.deadlines.whole_at_ms.saturating_sub(clock::now_ms());
-        match self.gone.unless(clock::within(ms.min(left), work)).await {
-            None => Err(failed(client_closed(), Why::Gone, None)),
-            Some(None) => Err(failed(upstream::timed_out(ms), Why::Silent, None)),
-            Some(Some(result)) => result,
+        let own = self.account.as_ref().map(|account| &account.own);
+        match waiting::wait(&self.gone, own, ms.min(left), work).await {
+            Ok(result) => result,
+            Err(Cut::Gone) => Err(failed(client_closed(), Why::Gone, None)),
+            Err(Cut::Revoked(error)) => Err(failed(error, Why::Revoked, None)),
+            Err(Cut::Late) => Err(failed(upstream::timed_out(ms), Why::Silent, None)),
         }
     }
 

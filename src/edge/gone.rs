@@ -8,10 +8,6 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
 use web_sys::Request;
 
-use crate::edge::pump::client_closed;
-use crate::edge::{clock, upstream};
-use crate::error::Result;
-
 /// A shared flag that can be awaited.
 #[derive(Clone, Default)]
 pub struct Gone(Rc<State>);
@@ -70,17 +66,5 @@ impl Gone {
             future.as_mut().poll(cx).map(Some)
         })
         .await
-    }
-
-    /// The work's result, unless it takes longer than `ms` or the client is gone.
-    ///
-    /// # Errors
-    /// Of the work, 504, or that the client has closed.
-    pub async fn in_time<T>(&self, ms: u64, work: impl Future<Output = Result<T>>) -> Result<T> {
-        match self.unless(clock::within(ms, work)).await {
-            None => Err(client_closed()),
-            Some(None) => Err(upstream::timed_out(ms)),
-            Some(Some(result)) => result,
-        }
     }
 }

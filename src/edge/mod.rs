@@ -54,5 +54,6 @@ mod token_exchange;
 mod upstream;
 mod usage;
 mod users;
+mod waiting;
 mod workers_ai;
 mod zones;

@@ -15,10 +15,12 @@ use crate::edge::deployment::Deployment;
 use crate::edge::exchange::unread;
 use crate::edge::gone::Gone;
 use crate::edge::inbound::{Inbound, MAX_BODY};
-use crate::edge::pump::WHOLE_MS;
+use crate::edge::own_object::OwnObject;
+use crate::edge::pump::{WHOLE_MS, client_closed};
 use crate::edge::settle::{Ended, Settling};
 use crate::edge::source::Source;
-use crate::edge::{access_token, clock, workers_ai};
+use crate::edge::waiting::{self, Cut};
+use crate::edge::{access_token, clock, upstream, workers_ai};
 use crate::error::{Error, Result};
 use crate::meter::Seen;
 use crate::provider::{Call, Document, Target};
@@ -77,7 +79,9 @@ impl Asked<'_> {
         let Some(ticket) = admission.begin_question(question, &target, &resolved, facts).await? else { return Ok(None) };
         let routing = &caller.project.snapshot.settings.routing;
         let patience_ms = routing.timeout_ms(resolved.provider, &resolved.model).unwrap_or(WHOLE_MS);
-        let asking = Asking { question, target: &target, env: &inbound.env, allow_private: deployment.allow_private, patience_ms, abort };
+        let own = Some(OwnObject::of(inbound, caller)).filter(|_| !deployment.unmetered);
+        let asking =
+            Asking { question, target: &target, env: &inbound.env, allow_private: deployment.allow_private, own, patience_ms, abort };
         asking.answer(Gone::of(&inbound.request), Settling::open(context, ticket)).await.map(Some)
     }
 }
@@ -88,6 +92,8 @@ struct Asking<'a> {
     target: &'a Target,
     env: &'a Env,
     allow_private: bool,
+    /// Who knows whether the client's token is still good.
+    own: Option<OwnObject>,
     patience_ms: u64,
     abort: AbortController,
 }
@@ -95,21 +101,22 @@ struct Asking<'a> {
 impl Asking<'_> {
     async fn answer(self, gone: Gone, settling: Settling) -> Result<Answer> {
         let read = async { self.question.read(self.body().await?, self.target) };
-        match gone.in_time(self.patience_ms, read).await {
-            Ok(Document { body, usage }) => {
+        let (ending, error) = match waiting::wait(&gone, self.own.as_ref(), self.patience_ms, read).await {
+            Ok(Ok(Document { body, usage })) => {
                 let (seen, first_ms) = (Seen::whole(0, usage), Some(clock::now_ms()));
                 settling.settle(Ended { first_ms, ..Ended::unspoken(Ending::Completed, seen, None) }).await?;
-                Ok(Answer::json_text(200, body))
+                return Ok(Answer::json_text(200, body));
             }
-            Err(error) => {
-                self.abort.abort();
-                let ending = if gone.is_raised() { Ending::Cancelled } else { Ending::Failed };
-                let ended = Ended::unspoken(ending, Seen::default(), Some(error.clone()));
-                // The client learns of the provider's failure, not of ours in its wake; the log has both.
-                let _ = settling.settle(ended).await;
-                Err(error)
-            }
-        }
+            Ok(Err(error)) => (Ending::Failed, error),
+            Err(Cut::Gone) => (Ending::Cancelled, client_closed()),
+            Err(Cut::Revoked(error)) => (Ending::Stopped, error),
+            Err(Cut::Late) => (Ending::Failed, upstream::timed_out(self.patience_ms)),
+        };
+        self.abort.abort();
+        let ended = Ended::unspoken(ending, Seen::default(), Some(error.clone()));
+        // The client learns of the provider's failure, not of ours in its wake; the log has both.
+        let _ = settling.settle(ended).await;
+        Err(error)
     }
 
     /// The body of an answer with status 200.

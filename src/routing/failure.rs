@@ -27,6 +27,8 @@ pub enum Why {
     Inexpressible,
     /// The client left.
     Gone,
+    /// The client's token came to be void, or its project was suspended.
+    Revoked,
 }
 
 /// What follows from a failure.
@@ -49,7 +51,7 @@ impl Failure {
     /// What follows. `asked_for`: the client named this target, or its model; else the gateway chose it, and another may do.
     pub const fn verdict(&self, asked_for: bool) -> Verdict {
         match self.why {
-            Why::Gone => Verdict::Final,
+            Why::Gone | Why::Revoked => Verdict::Final,
             Why::Status(400 | 404 | 413 | 422) | Why::Inexpressible if asked_for => Verdict::Final,
             Why::Unreachable | Why::Unreadable | Why::Status(408 | 409 | 425 | 429 | 500 | 502..=504 | 520..=524 | 529) => Verdict::Again,
             // Silence has cost all the time that the target has. The rest is a key, an account or an address that stays what it is.
@@ -67,7 +69,7 @@ impl Failure {
         match self.why {
             Why::Unreachable | Why::Silent | Why::Unreadable | Why::Status(408 | 500..) => Some(false),
             Why::Status(400 | 404 | 413 | 422) => Some(true),
-            Why::Status(_) | Why::Inexpressible | Why::Gone => None,
+            Why::Status(_) | Why::Inexpressible | Why::Gone | Why::Revoked => None,
         }
     }
 
@@ -80,6 +82,7 @@ impl Failure {
             Why::Unreadable => "unreadable".to_owned(),
             Why::Inexpressible => "inexpressible".to_owned(),
             Why::Gone => "client left".to_owned(),
+            Why::Revoked => "revoked".to_owned(),
         }
     }
 }
@@ -89,10 +92,11 @@ mod tests {
     use super::*;
 
     /// (why, what follows if the client asked for it, and if not; is the key to blame; is the target well)
-    const TABLE: [(Why, Verdict, Verdict, bool, Option<bool>); 26] = {
+    const TABLE: [(Why, Verdict, Verdict, bool, Option<bool>); 27] = {
         use Verdict::{Again, Elsewhere, Final};
         [
             (Why::Gone, Final, Final, false, None),
+            (Why::Revoked, Final, Final, false, None),
             (Why::Inexpressible, Final, Elsewhere, false, None),
             (Why::Silent, Elsewhere, Elsewhere, false, Some(false)),
             (Why::Unreachable, Again, Again, false, Some(false)),
