@@ -24,7 +24,7 @@ pub async fn verify(inbound: &Inbound, deployment: &Deployment, token: &str, pro
 }
 
 async fn by_tenant(inbound: &Inbound, deployment: &Deployment, jws: &Jws<'_>, id: &str) -> Result<Principal> {
-    let ready = snapshots::active(inbound, id).await?;
+    let ready = snapshots::having(inbound, id, |snapshot| tenant::key(snapshot, jws).is_ok()).await?;
     let snapshot = &ready.snapshot;
     let key = tenant::key(snapshot, jws)?;
     if !signature::verify(&tenant::public_key(key)?, jws).await? {

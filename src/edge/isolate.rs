@@ -29,6 +29,10 @@ pub const ISSUER_MS: u64 = 86_400_000;
 /// How long it is believed which projects trust an issuer, and that none does, in ms.
 pub const TRUSTING_MS: u64 = 60_000;
 pub const STRANGER_MS: u64 = 10_000;
+/// How long it is believed that a project does not exist, in ms.
+pub const NO_PROJECT_MS: u64 = 10_000;
+/// How often a project's object is asked for what its configuration here does not have, in ms.
+pub const ASK_NEWEST_MS: u64 = 2_000;
 
 /// The memory of one isolate.
 pub struct Isolate {
@@ -40,6 +44,10 @@ pub struct Isolate {
     pub key_uses: Cache<String, ()>,
     /// Projects by id.
     pub snapshots: Cache<String, Rc<Ready>>,
+    /// Ids of projects that do not exist.
+    pub no_projects: Cache<String, ()>,
+    /// Projects whose objects were lately asked for something that the configuration here does not have.
+    pub asked_newest: Cache<String, ()>,
     /// Time zones by name.
     pub zones: Cache<String, Zone>,
     /// Service accounts in use, with their tokens, by fingerprint.
@@ -68,6 +76,8 @@ thread_local! {
         api_keys: Cache::new(500),
         key_uses: Cache::new(500),
         snapshots: Cache::new(500),
+        no_projects: Cache::new(1_000),
+        asked_newest: Cache::new(500),
         zones: Cache::new(100),
         accounts: Cache::new(500),
         public_keys: Cache::new(500),

@@ -11,6 +11,7 @@ use crate::auth::identity;
 use crate::auth::jwks::KeySet;
 use crate::auth::jws::Jws;
 use crate::auth::token::{self, Principal, invalid};
+use crate::config::Snapshot;
 use crate::config::issuer::{Issuer, Keys};
 use crate::directory::Command;
 use crate::edge::admin::check_id;
@@ -85,13 +86,13 @@ async fn trust(inbound: &Inbound, jws: &Jws<'_>, named: Option<&str>) -> Result<
     let iss = jws.unverified.get("iss").and_then(Value::as_str).filter(|iss| iss.len() <= MAX_ISSUER).ok_or_else(stranger)?;
     if let Some(id) = named {
         check_id(id).map_err(|_| Error::invalid(PROJECT, "The project must be named by its id: proj_ and 24 hexadecimal digits."))?;
-        let project = snapshots::active(inbound, id).await?;
-        return best(&project, iss, jws).map(|(_, name)| Trust { project, name }).ok_or_else(stranger);
+        let project = snapshots::having(inbound, id, |snapshot| best(snapshot, iss, jws).is_some()).await?;
+        return best(&project.snapshot, iss, jws).map(|(_, name)| Trust { project, name }).ok_or_else(stranger);
     }
     let ids = who_trusts(inbound, iss).await?;
     if let [only] = ids.as_slice() {
-        let project = snapshots::active(inbound, only).await?;
-        return best(&project, iss, jws).map(|(_, name)| Trust { project, name }).ok_or_else(stranger);
+        let project = snapshots::having(inbound, only, |snapshot| best(snapshot, iss, jws).is_some()).await?;
+        return best(&project.snapshot, iss, jws).map(|(_, name)| Trust { project, name }).ok_or_else(stranger);
     }
     several(inbound, &ids, iss, jws).await
 }
@@ -102,7 +103,7 @@ async fn several(inbound: &Inbound, ids: &[String], iss: &str, jws: &Jws<'_>) ->
     for id in ids {
         // A project that is suspended or gone is none that could be meant.
         let Ok(project) = snapshots::active(inbound, id).await else { continue };
-        match best(&project, iss, jws) {
+        match best(&project.snapshot, iss, jws) {
             Some((true, name)) => meant.push(Trust { project, name }),
             Some((false, name)) => others.push(Trust { project, name }),
             None => {}
@@ -119,8 +120,8 @@ async fn several(inbound: &Inbound, ids: &[String], iss: &str, jws: &Jws<'_>) ->
 }
 
 /// The configuration of a project for this issuer, and whether the token is for it.
-fn best(project: &Ready, iss: &str, jws: &Jws) -> Option<(bool, String)> {
-    let all = project.snapshot.issuers.iter().filter(|(_, issuer)| issuer.issuer == iss);
+fn best(snapshot: &Snapshot, iss: &str, jws: &Jws) -> Option<(bool, String)> {
+    let all = snapshot.issuers.iter().filter(|(_, issuer)| issuer.issuer == iss);
     let judged = all.map(|(name, issuer)| (identity::is_for(issuer, &jws.unverified) && issuer.takes(jws.alg.name()), name));
     judged.max_by_key(|(fits, _)| *fits).map(|(fits, name)| (fits, name.clone()))
 }

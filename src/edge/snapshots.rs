@@ -1,6 +1,7 @@
 //! Finds a project's snapshot: isolate, then KV, then its object. Also keeps opened provider secrets beside it.
 //!
-//! Always holds: what is remembered lives at most 30 s; a KV miss is never believed, for KV caches misses.
+//! Always holds: what is remembered lives at most 30 s; a KV miss is never believed, for KV caches misses; what only looks like a token
+//! makes an object be asked seldom.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -12,7 +13,7 @@ use crate::config::model::Resolved;
 use crate::config::{Snapshot, Status};
 use crate::edge::deployment::{CONFIG_KV, Deployment};
 use crate::edge::inbound::{Costs, Inbound};
-use crate::edge::isolate::{self, SNAPSHOT_MS};
+use crate::edge::isolate::{self, ASK_NEWEST_MS, NO_PROJECT_MS, SNAPSHOT_MS};
 use crate::edge::{access_token, clock, objects};
 use crate::error::{Code, Error, Result};
 use crate::project::Command;
@@ -78,6 +79,21 @@ pub async fn active(inbound: &Inbound, project_id: &str) -> Result<Rc<Ready>> {
     check(find(inbound, project_id).await?)
 }
 
+/// The snapshot of an active project; the newest, if what is known here does not have what a token needs: it may be new. Tokens can
+/// be made up, so the object is asked for such only so often.
+///
+/// # Errors
+/// As [`active`].
+pub async fn having(inbound: &Inbound, project_id: &str, has: impl Fn(&Snapshot) -> bool) -> Result<Rc<Ready>> {
+    let known = active(inbound, project_id).await?;
+    let now = clock::now_ms();
+    if has(&known.snapshot) || isolate::with(|i| i.asked_newest.get(project_id, now).is_some()) {
+        return Ok(known);
+    }
+    isolate::with(|i| i.asked_newest.put(project_id.to_owned(), (), now + ASK_NEWEST_MS));
+    newest(inbound, project_id).await
+}
+
 /// The snapshot of an active project, from its object.
 ///
 /// # Errors
@@ -106,6 +122,9 @@ async fn find(inbound: &Inbound, project_id: &str) -> Result<Rc<Ready>> {
     if let Some(ready) = isolate::with(|i| i.snapshots.get(project_id, now).cloned()) {
         return Ok(ready);
     }
+    if isolate::with(|i| i.no_projects.get(project_id, now).is_some()) {
+        return Err(unknown());
+    }
     inbound.costs.kv_read();
     if let Some(snapshot) = read_kv(inbound, project_id).await {
         return Ok(remember(snapshot));
@@ -116,10 +135,17 @@ async fn find(inbound: &Inbound, project_id: &str) -> Result<Rc<Ready>> {
 async fn read(env: &Env, costs: &Costs, project_id: &str) -> Result<Rc<Ready>> {
     costs.object_call(0);
     let snapshot = objects::project(env, project_id, &Command::Read).await.map_err(|error| match error.code() {
-        Code::NotFound => Error::new(Code::InvalidToken, "The token is not valid: its project does not exist."),
+        Code::NotFound => {
+            isolate::with(|i| i.no_projects.put(project_id.to_owned(), (), clock::now_ms() + NO_PROJECT_MS));
+            unknown()
+        }
         _ => error,
     })?;
     Ok(remember(snapshot))
+}
+
+fn unknown() -> Error {
+    Error::new(Code::InvalidToken, "The token is not valid: its project does not exist.")
 }
 
 async fn read_kv(inbound: &Inbound, project_id: &str) -> Option<Snapshot> {
@@ -132,7 +158,10 @@ async fn read_kv(inbound: &Inbound, project_id: &str) -> Option<Snapshot> {
 pub fn remember(snapshot: Snapshot) -> Rc<Ready> {
     let ready = Ready::new(snapshot);
     let id = ready.snapshot.project.id.clone();
-    isolate::with(|i| i.snapshots.put(id, Rc::clone(&ready), clock::now_ms() + SNAPSHOT_MS));
+    isolate::with(|i| {
+        i.no_projects.remove(&id);
+        i.snapshots.put(id, Rc::clone(&ready), clock::now_ms() + SNAPSHOT_MS);
+    });
     ready
 }
 

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { expectError } from "../support/contract.ts";
 import { Project, User } from "../support/project.ts";
 import { completion, event, chunk, EVENT_STREAM } from "../support/script.ts";
-import { Upstream } from "../support/upstream.ts";
+import { eventually, Upstream } from "../support/upstream.ts";
 
 const claims = (token: string) => JSON.parse(Buffer.from(token.split(".")[1]!, "base64url").toString());
 const PROMISE_MS = 10_000;
@@ -127,6 +127,36 @@ describe("a running stream ends within ten seconds with an error event", () => {
     expect(text).not.toContain("[DONE]");
     // It is settled: nothing runs any more.
     await expect.poll(async () => (await own.admin("/users/streaming", { method: "DELETE" })).status, { timeout: 15_000 }).toBe(204);
+  });
+});
+
+describe("a request that still waits for its provider is answered as a new one within ten seconds, and the provider is let go", () => {
+  const messages = [{ role: "user", content: "x" }];
+  it.each<[string, string, object, (of: Project, token: any) => Promise<unknown>, number, string]>([
+    ["a chat, and its user is revoked", "chat/completions", { model: "test-model", messages }, (of, { uid }) => revoke({ uid }, of), 401, "invalid_token"],
+    ["a stream, and its token is revoked", "chat/completions", { model: "test-model", messages, stream: true }, (of, { jti }) => revoke({ jti }, of), 401, "invalid_token"],
+    ["a chat, and its key is revoked", "chat/completions", { model: "test-model", messages }, (of) => revoke({ key_id: of.keyId }, of), 401, "invalid_token"],
+    ["embeddings, and their project is suspended", "embeddings", { model: "test-model", input: "x" }, (of) => of.admin("", { method: "PATCH", body: { status: "suspended" } }), 403, "forbidden"],
+  ])("%s", { timeout: 30_000 }, async (_, path, body, act, status, code) => {
+    const silent = await Upstream.start({ steps: [{ hang: true }] });
+    const own = await Project.create({ providers: { main: silent.url } });
+    const user = await own.user("waiting");
+    const answering = user.get(`/v1/${path}`, { method: "POST", body });
+    await eventually("the provider is asked", () => silent.journal.length === 1);
+    await act(own, claims(user.token));
+    const begun = Date.now();
+    expectError(await answering, status, code);
+    expect(Date.now() - begun).toBeLessThan(PROMISE_MS);
+    await eventually("the provider is let go", () => silent.last.hungUpAt);
+    expect(silent.journal.length, "nobody is asked again").toBe(1);
+    // It is settled: nothing runs any more, and what the provider was asked is charged.
+    await own.admin("", { method: "PATCH", body: { status: "active" } });
+    const again = await own.user("waiting");
+    const { totals } = await eventually("it is settled", async () => {
+      const { json } = await again.get("/v1/usage");
+      return json.totals.requests === 1 && json;
+    }, 15_000);
+    expect(totals.input_tokens).toBeGreaterThan(0);
   });
 });
 

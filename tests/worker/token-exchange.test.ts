@@ -13,7 +13,7 @@ const signer = Signer.make("ES256", "ec-1");
 const iss = `https://idp-${randomBytes(6).toString("hex")}.example`;
 let project: Project;
 beforeAll(async () => {
-  project = await Project.create({ settings: { allowed_origins: ["https://app.example"], token: { max_ttl: 1_800 } } });
+  project = await Project.create({ providers: { main: "https://provider.example/v1" }, settings: { allowed_origins: ["https://app.example"], token: { max_ttl: 1_800 } } });
   await project.admin("/issuers/idp", { method: "PUT", body: { issuer: iss, audience: "app", jwks: { keys: [signer.jwk] } } });
 });
 
@@ -59,6 +59,21 @@ describe("an exchange", () => {
     const again = await post(fields({ subject_token: narrow.access_token, subject_token_type: `${TYPE}access_token` }));
     expect(again.json.scope).toBe("usage");
     expect(read(again.json.access_token).par).toEqual([read(narrow.access_token).jti, "login-1"]);
+  });
+
+  it("takes capabilities in JSON and in a form, and never widens them", async () => {
+    const asked = { models: ["gpt-5-*"], max_tokens: 50, usd_max: 0.5, thread: "t-1", sid: "own" };
+    const json = await call(`${project.base}/v1/auth/token`, { body: fields(asked) });
+    const formed = await post(fields({ ...asked, models: JSON.stringify(asked.models) }));
+    for (const { status, text, json: { access_token } } of [json, formed]) {
+      expect(status, text).toBe(200);
+      const { sid_only, ...own } = read(access_token);
+      expect({ ...own, sid_only }).toMatchObject({ ...asked, sid_only: true });
+      const chat = { model: "gpt-4o", messages: [{ role: "user", content: "x" }] };
+      expectError(await call(`${project.base}/v1/chat/completions`, { token: access_token, body: chat }), 403, "forbidden", "model");
+      expectError(await post(fields({ subject_token: access_token, models: '["gpt-4o"]' })), 403, "forbidden", "models");
+    }
+    expectError(await post(fields({ models: "gpt-5" })), 400, "validation_error", "models");
   });
 
   it("obeys the project's origins", async () => {
