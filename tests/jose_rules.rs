@@ -93,6 +93,9 @@ fn signatures_and_parts() {
     }
 }
 
+/// Another spelling of a part.
+type Spoil = fn(&str) -> String;
+
 /// The same bits in other letters: what follows the last whole byte is set.
 fn unused_bits(part: &str) -> String {
     let letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -102,7 +105,7 @@ fn unused_bits(part: &str) -> String {
 
 #[test]
 fn one_spelling_of_base64url() {
-    let spoiled: [(&str, fn(&str) -> String); 7] = [
+    let spoiled: [(&str, Spoil); 7] = [
         ("spaces before", |part| format!("    {part}")),
         ("spaces after", |part| format!("{part}    ")),
         ("a line end within", |part| format!("{}\n{}", &part[..4], &part[4..])),

@@ -2,6 +2,7 @@
 // Always holds: each test has an issuer of its own, so that what an isolate remembers of one cannot help another.
 // Absent: schedules of refetching over minutes, which need another clock; the native tests hold them. The shapes of products: provider-tokens.test.ts.
 import { randomBytes } from "node:crypto";
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { expectError } from "../support/contract.ts";
 import { Gateway } from "../support/gateway.ts";
@@ -95,6 +96,14 @@ describe("keys at an address", () => {
       response.writeHead(200).write(JSON.stringify({ keys: [signers.ES256.jwk] }).slice(0, -1));
       response.end(`,"x":"${"x".repeat(1_100_000)}"}`);
     }],
+    ["serves more than a megabyte in a small parcel", (_request, response) => void response.writeHead(200, { "content-encoding": "gzip" }).end(gzipSync(JSON.stringify({ keys: [signers.ES256.jwk], x: "x".repeat(20_000_000) })))],
+    ["serves brackets without end", (_request, response) => void response.writeHead(200).end(`{"keys":${"[".repeat(900_000)}`)],
+    ["serves nothing", (_request, response) => void response.writeHead(200).end()],
+    ["drips", (_request, response) => {
+      response.writeHead(200).write('{"keys":[');
+      const drip = setInterval(() => response.write(" "), 100);
+      response.once("close", () => clearInterval(drip));
+    }],
     ["breaks off", (request) => void request.socket.destroy()],
   ];
   it.each(FAULTS)("are not to be had from a server that %s, and that is not asked again at once", async (_name, behave) => {
@@ -152,6 +161,17 @@ describe("discovery", () => {
     const { keyServer, token } = await oidc(document);
     expectError(await enter(token), 503, "upstream_error");
     expect(keyServer.hits.length).toBe(1);
+  });
+});
+
+describe("the three seconds", () => {
+  it("are for discovery and keys together", async () => {
+    const [to, keyServer] = [await project(), await server(signers.RS256)];
+    const iss = `${keyServer.url}/${unique()}`;
+    keyServer.behave = (request, response) => void setTimeout(() => keyServer.serve(response, request.url!.endsWith("/keys") ? { keys: keyServer.keys } : { issuer: iss, jwks_uri: `${iss}/keys` }), 1_800);
+    expect((await put(to, { preset: "oidc", issuer: iss, audience: "app" })).status).toBe(200);
+    expectError(await enter(signers.RS256.token({ iss, aud: "app", sub: "ann", ...life() })), 503, "upstream_error");
+    expect(keyServer.hits.length).toBe(2);
   });
 });
 
