@@ -30,7 +30,8 @@ pub struct Times {
     pub expires_at: u64,
 }
 
-/// The user that a token with a good signature speaks of. `digest` is the hexadecimal hash of the whole token.
+/// The user that a token with a good signature speaks of. `digest` is the hexadecimal hash of what was signed, and not of the
+/// signature: of one of ECDSA anybody can make another good one, which must not become another token.
 ///
 /// # Errors
 /// 401 `token_expired` for a good token whose time is over, else 401 `invalid_token`.

@@ -17,6 +17,9 @@ use crate::error::{Error, Result};
 const FIELD: &str = "public_key";
 /// Bits of an RSA modulus.
 const RSA_BITS: core::ops::RangeInclusive<usize> = 2_048..=8_192;
+/// Small primes by which moduli show that they come from the chips of CVE-2017-15361 (ROCA), whose factors can be found: modulo each of
+/// these, such a modulus is a power of 65,537. One in some hundred million others is, too.
+const ROCA_PRIMES: [u32; 17] = [11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157];
 /// Members that only private and symmetric keys have (RFC 7518, RFC 8037).
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 /// The longest key id, in characters.
@@ -146,7 +149,18 @@ fn rsa(members: &Map<String, Value>) -> Result<Value> {
     if exponent.len() > 4 || value < 3 || value % 2 == 0 || modulus.last().is_none_or(|last| last % 2 == 0) {
         return Err(bad("has a modulus or an exponent that no RSA key has: both are odd, and the exponent is 3 to 2^32"));
     }
+    if is_roca(&modulus) {
+        return Err(bad("is of a kind whose private half can be computed (CVE-2017-15361); make another"));
+    }
     Ok(json!({"kty": "RSA", "n": members.get("n"), "e": members.get("e")}))
+}
+
+fn is_roca(modulus: &[u8]) -> bool {
+    ROCA_PRIMES.iter().all(|prime| {
+        let rest = modulus.iter().fold(0, |rest, byte| (rest << 8 | u32::from(*byte)) % prime);
+        let powers = core::iter::successors(Some(1), |power| Some(power * (65_537 % prime) % prime));
+        powers.take(*prime as usize).any(|power| power == rest)
+    })
 }
 
 fn curve(members: &Map<String, Value>, name: &str, length: usize) -> Result<Value> {

@@ -66,17 +66,19 @@ impl KeySet {
         Self::read(document).map(drop)
     }
 
-    /// The key that a token names; for a token that names none, the only one of its algorithm.
+    /// The key that a token names; for a token that names none, the only one of its algorithm. Where a name could mean two keys it
+    /// means none.
     pub fn find(&self, jws: &Jws) -> Option<&PublicKey> {
-        let fits = |key: &&PublicKey| key.alg == jws.alg;
-        match jws.kid.as_deref() {
-            Some(kid) if self.knows(kid) => self.0.iter().filter(fits).find(|key| key.kid.as_deref() == Some(kid)),
-            // Keys without ids cannot be named.
-            named => {
-                let mut all = self.0.iter().filter(fits).filter(|key| named.is_none() || key.kid.is_none());
-                all.next().filter(|_| all.next().is_none())
-            }
-        }
+        let named = jws.kid.as_deref();
+        // Keys without ids cannot be named.
+        let wanted = |key: &&PublicKey| match named {
+            Some(kid) if self.knows(kid) => key.kid.as_deref() == named,
+            _ => named.is_none() || key.kid.is_none(),
+        };
+        let mut all = self.0.iter().filter(|key| key.alg == jws.alg).filter(wanted);
+        let first = all.next()?;
+        // Some providers publish one key twice.
+        all.all(|other| other.jwk == first.jwk).then_some(first)
     }
 
     fn knows(&self, kid: &str) -> bool {

@@ -19,7 +19,7 @@ pub async fn verify(inbound: &Inbound, deployment: &Deployment, token: &str, pro
     match tenant::project_id(&jws.unverified) {
         Some(id) => by_tenant(inbound, deployment, &jws, id).await,
         // Tokens of identity providers name no project of ours.
-        None => login::verify(inbound, deployment, &jws, token, project).await,
+        None => login::verify(inbound, deployment, &jws, project).await,
     }
 }
 

@@ -41,12 +41,12 @@ impl Trust {
     }
 }
 
-/// The user that a login token speaks of. `text` is the whole token, `named` the project that the client says it is for.
+/// The user that a login token speaks of. `named` is the project that the client says it is for.
 ///
 /// # Errors
 /// 401 if no project trusts its issuer, if it is not clear which one is meant, or if the token is not good; 503 if the provider's
 /// keys are not to be had.
-pub async fn verify(inbound: &Inbound, deployment: &Deployment, jws: &Jws<'_>, text: &str, named: Option<&str>) -> Result<Principal> {
+pub async fn verify(inbound: &Inbound, deployment: &Deployment, jws: &Jws<'_>, named: Option<&str>) -> Result<Principal> {
     let trust = trust(inbound, jws, named).await?;
     let issuer = trust.issuer().ok_or_else(stranger)?;
     let project = &trust.project.snapshot.project;
@@ -60,7 +60,7 @@ pub async fn verify(inbound: &Inbound, deployment: &Deployment, jws: &Jws<'_>, t
     if !good {
         return Err(invalid("its signature is not valid"));
     }
-    identity::principal(issuer, &trust.name, project, &jws.unverified, &hex(&token::cache_key(text)), clock::now_s())
+    identity::principal(issuer, &trust.name, project, &jws.unverified, &hex(&token::cache_key(jws.signed)), clock::now_s())
 }
 
 /// Whether a key of this issuer signed the token.

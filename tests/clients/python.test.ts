@@ -1,4 +1,4 @@
-// The Python clients, newest openai and behest-ai 1.5.0b1, unmodified: runs tests/clients/python with pytest against this gateway.
+// The Python clients, newest openai, behest-ai 1.5.0b1 and PyJWT, unmodified: runs tests/clients/python with pytest against this gateway.
 // Always holds: a missing virtual environment is said loudly, and fails where CI=true; a run that skips a test is a failure.
 // Absent: what the clients do; that is in the Python files.
 import { execFile } from "node:child_process";
@@ -6,6 +6,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, expect, it } from "vitest";
+import { ADMIN_TOKEN } from "../support/gateway.ts";
 import { model } from "../support/model.ts";
 import { Project } from "../support/project.ts";
 import { register } from "../support/signing.ts";
@@ -25,13 +26,13 @@ beforeAll(async () => {
   scene = {
     signing: { key: made.behest_key, pem: made.private_key, kid: made.kid, tenant: "tnt_default", project: main.id },
     short_key: short.key, short_token: await short.token("python"),
-    base: main.base, key: main.key, tight_key: tight.key, poor_key: poor.key,
+    base: main.base, admin: ADMIN_TOKEN, key: main.key, tight_key: tight.key, poor_key: poor.key,
     vectors: ["one", "zwei"].map((text) => base64Of(vectorOf(text))),
     token: await main.token("python"), tight_token: await tight.token("python"), poor_token: await poor.token("python"),
   };
 });
 
-it.for(["test_openai.py", "test_behest.py", "test_behest_signing.py"])("%s", { timeout: 120_000 }, async (file, { skip }) => {
+it.for(["test_openai.py", "test_behest.py", "test_behest_signing.py", "test_pyjwt.py"])("%s", { timeout: 120_000 }, async (file, { skip }) => {
   if (!existsSync(python)) {
     const message = `NO PYTHON CLIENTS: ${python} is missing. \`npm test\` makes it; BEHEST_VENV names another.`;
     if (process.env.CI === "true") throw new Error(message);

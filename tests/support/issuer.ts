@@ -42,6 +42,8 @@ export type Behaviour = (request: IncomingMessage, response: ServerResponse) => 
 /** Serves what `behave` says; `/jwks` serves the keys until it says otherwise. */
 export class KeyServer {
   hits: string[] = [];
+  /** How often somebody came, whether anything was asked or not. */
+  connections = 0;
   keys: Json[] = [];
   headers: Record<string, string> = { "cache-control": "public, max-age=3600" };
   behave: Behaviour = (_request, response) => this.serve(response, { keys: this.keys });
@@ -54,6 +56,7 @@ export class KeyServer {
       self.behave(request, response);
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    server.on("connection", () => { self.connections += 1; });
     self = new KeyServer(server, `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
     self.keys = signers.map((signer) => signer.jwk);
     return self;

@@ -1,12 +1,12 @@
 // Tokens that a tenant signed itself: those of every algorithm open the door, and what RFC 8725 and other gateways' holes teach does not.
 // Always holds: each attack is one change to a token that is good without it; every refusal is a 401 in the contract's form.
-// Absent: what a missing or extra claim means in detail; the native tests hold it.
+// Absent: what a missing or extra claim means in detail, which the native tests hold; signatures that are nearly good: jose-rules.test.ts.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { expectError } from "../support/contract.ts";
 import { Gateway } from "../support/gateway.ts";
 import { header } from "../support/jws.ts";
 import { call, type Json, Project } from "../support/project.ts";
-import { ALGORITHMS, claimsOf, type Pair, pair, register, signature, token } from "../support/signing.ts";
+import { ALGORITHMS, claimsOf, type Pair, pair, register, token } from "../support/signing.ts";
 
 let gateway: Gateway;
 let project: Project;
@@ -52,7 +52,6 @@ const swapped = (says: string, by: string, key = by): [string, () => string] => 
 const secret = (name: string, key: () => string | Buffer, of = "RS256"): [string, () => string] => [`HS256 with ${name} as the secret`, () => token(head("HS256", { kid: kid(of) }), claimsOf(project), "HS256", key())];
 const signed = (name: string, alg: string, make: (input: string) => Buffer): [string, () => string] => [`${alg} with ${name}`, changed(alg, ([a, b]) => [a, b, make(`${a}.${b}`).toString("base64url")])];
 const now = () => Math.floor(Date.now() / 1000);
-const ORDER = { ES256: "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551", ES384: "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973" };
 
 const ATTACKS: [string, () => string][] = [
   ...["none", "None", "nOnE", "NONE", "", "rs256", "ES512", "HS512"].map((alg): [string, () => string] => [`alg ${JSON.stringify(alg)}`, () => token(head("RS256", { alg }), claimsOf(project), "RS256", pairs.RS256.privateKey)]),
@@ -65,24 +64,10 @@ const ATTACKS: [string, () => string][] = [
   secret("the key's DER", () => pairs.RS256.publicKey.export({ format: "der", type: "spki" })),
   secret("the Ed25519 key's bytes", () => Buffer.from(pairs.EdDSA.jwk.x!, "base64url"), "EdDSA"),
   secret("nothing", () => ""),
-  swapped("RS256", "PS256", "RS256"), swapped("PS256", "PS256", "RS256"), swapped("PS256", "RS256", "PS256"), swapped("RS512", "RS512", "RS256"), swapped("RS384", "RS256", "RS256"),
   swapped("ES256", "ES384"), swapped("EdDSA", "ES256"), swapped("RS256", "EdDSA"),
   ["someone else's RSA key", () => token(head("RS256"), claimsOf(project), "RS256", pair("RS256").privateKey)],
   ["someone else's Ed25519 key", () => token(head("EdDSA"), claimsOf(project), "EdDSA", pair("EdDSA").privateKey)],
   ["the gateway's own kid", () => token({ alg: "EdDSA", kid: header(own).kid }, claimsOf(project), "EdDSA", pairs.EdDSA.privateKey)],
-  ...(["ES256", "ES384"] as const).flatMap((alg) => {
-    const [n, bytes] = [Buffer.from(ORDER[alg], "hex"), ORDER[alg].length / 2];
-    const half = (hex: string) => Buffer.from(hex.padStart(bytes * 2, "0"), "hex");
-    return [
-      signed("zeros (the psychic signature)", alg, () => Buffer.alloc(bytes * 2)),
-      signed("r = 0, s = 1", alg, () => Buffer.concat([half("0"), half("1")])),
-      signed("r = s = the group's order", alg, () => Buffer.concat([n, n])),
-      signed("r and s all ones", alg, () => Buffer.alloc(bytes * 2, 255)),
-      signed("half of it", alg, (input) => signature(alg, input, pairs[alg].privateKey).subarray(0, bytes)),
-      signed("a byte more", alg, (input) => Buffer.concat([signature(alg, input, pairs[alg].privateKey), Buffer.alloc(1)])),
-      signed("a DER signature", alg, () => Buffer.concat([Buffer.from("3006020101020101", "hex"), Buffer.alloc(bytes * 2 - 8)])),
-    ];
-  }),
   signed("zeros", "EdDSA", () => Buffer.alloc(64)), signed("zeros", "RS256", () => Buffer.alloc(256)), signed("the number 1", "RS256", () => Buffer.concat([Buffer.alloc(255), Buffer.from([1])])), signed("one byte", "PS256", () => Buffer.alloc(1)),
   headed("a path as kid", { kid: "../sk_RS256" }), headed("SQL as kid", { kid: "sk_RS256' OR '1'='1" }), headed("an inherited name as kid", { kid: "__proto__" }), headed("constructor as kid", { kid: "constructor" }),
   headed("no text as kid", { kid: "" }), headed("NUL in kid", { kid: "sk_RS256\0" }), headed("a number as kid", { kid: 7 }), headed("a list as kid", { kid: ["sk_RS256"] }), headed("a long kid", { kid: "k".repeat(300) }), headed("another case in kid", { kid: "SK_rs256" }),

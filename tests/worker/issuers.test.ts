@@ -1,7 +1,8 @@
-// Login tokens of identity providers: in the shapes of real products, through servers of keys that rotate, fail, stall and lie.
+// Login tokens of identity providers: through servers of keys that rotate, fail, stall and lie, and the trust that a project puts in them.
 // Always holds: each test has an issuer of its own, so that what an isolate remembers of one cannot help another.
-// Absent: schedules of refetching over minutes, which need another clock; the native tests hold them.
+// Absent: schedules of refetching over minutes, which need another clock; the native tests hold them. The shapes of products: provider-tokens.test.ts.
 import { randomBytes } from "node:crypto";
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { expectError } from "../support/contract.ts";
 import { Gateway } from "../support/gateway.ts";
@@ -39,41 +40,8 @@ async function trusted(...keys: Signer[]) {
   return { to, keyServer, iss, claims };
 }
 
-describe("the login of a product", () => {
+describe("the login of an identity provider", () => {
   const SECRET = "super-secret-jwt-token-with-at-least-32-characters";
-  const PRODUCTS: [string, keyof typeof signers | "HS256", (id: string) => Json, (id: string) => Json, Json?][] = [
-    ["Supabase", "ES256", (id) => ({ preset: "supabase", project_ref: id }), (id) => ({ iss: `https://${id}.supabase.co/auth/v1`, aud: "authenticated", role: "authenticated", aal: "aal1", amr: [{ method: "password", timestamp: now() }], session_id: "0b1d5a4e-1111-4222-8333-444455556666", email: "ann@example.com", phone: "", app_metadata: { provider: "email" }, user_metadata: {}, is_anonymous: false })],
-    ["Supabase's legacy secret", "HS256", (id) => ({ preset: "supabase", project_ref: id, secret: SECRET }), (id) => ({ iss: `https://${id}.supabase.co/auth/v1`, aud: "authenticated", role: "authenticated", session_id: "s" })],
-    ["Clerk", "RS256", (id) => ({ preset: "clerk", frontend_api: `${id}.clerk.accounts.dev`, authorized_parties: ["http://localhost:3000"] }), (id) => ({ iss: `https://${id}.clerk.accounts.dev`, azp: "http://localhost:3000", sid: "sess_2b", nbf: now() - 10, fva: [0, -1], v: 2, exp: now() + 60 })],
-    ["Auth0", "RS256", (id) => ({ preset: "auth0", domain: `${id}.eu.auth0.com`, audience: "https://api.example" }), (id) => ({ iss: `https://${id}.eu.auth0.com/`, aud: ["https://api.example", `https://${id}.eu.auth0.com/userinfo`], azp: "client", scope: "openid profile", gty: "password", exp: now() + 86_400 }), { typ: "at+jwt" }],
-    ["Firebase", "RS256", (id) => ({ preset: "firebase", project_id: id }), (id) => ({ iss: `https://securetoken.google.com/${id}`, aud: id, auth_time: now() - 10, user_id: "ann", email_verified: true, firebase: { identities: {}, sign_in_provider: "password" } })],
-    ["Cognito, access", "RS256", (id) => ({ preset: "cognito", region: "eu-west-1", user_pool_id: id, client_id: "c1" }), (id) => ({ iss: `https://cognito-idp.eu-west-1.amazonaws.com/${id}`, client_id: "c1", token_use: "access", scope: "aws.cognito.signin.user.admin", jti: "j", "cognito:groups": ["admin"] })],
-    ["Cognito, id", "RS256", (id) => ({ preset: "cognito", region: "eu-west-1", user_pool_id: id, client_id: "c1" }), (id) => ({ iss: `https://cognito-idp.eu-west-1.amazonaws.com/${id}`, aud: "c1", token_use: "id", email_verified: true })],
-    ["Better Auth", "EdDSA", (id) => ({ preset: "better-auth", url: `https://${id}.example` }), (id) => ({ iss: `https://${id}.example`, aud: `https://${id}.example`, id: "ann", email: "ann@example.com", name: "Ann", exp: now() + 900 })],
-  ];
-  it.each(PRODUCTS)("%s opens the project that trusts it, and a changed one does not", async (_name, alg, config, shape, head) => {
-    const [to, id] = [await project(), `p${unique()}`];
-    const keys = alg === "HS256" ? {} : { jwks: { keys: [signers[alg].jwk] } };
-    const answer = await put(to, { ...config(id), ...keys });
-    expect(answer.status, answer.text).toBe(200);
-    expect(answer.text).not.toContain(SECRET);
-    const make = (more: Json = {}) => {
-      const claims = { sub: "ann", ...life(), ...shape(id), ...more };
-      return alg === "HS256" ? hs256(SECRET, claims) : signers[alg].token(claims, head);
-    };
-    const good = make();
-    expect((await enter(good)).status).toBe(200);
-    expect((await enter(good)).status).toBe(200);
-    expectError(await enter(make({ sub: undefined })), 401, "invalid_token");
-    expectError(await enter(make({ aud: "other", azp: "https://evil.example" })), 401, "invalid_token");
-    expectError(await enter(make({ iss: "https://evil.example" })), 401, "invalid_token");
-    expectError(await enter(make({ exp: now() - 60, iat: now() - 120 })), 401, "token_expired");
-    expectError(await enter(make({ role: "service_role" })), 401, "invalid_token");
-    // The first character of a signature carries six whole bits.
-    const [head64, body64, signature] = good.split(".");
-    expectError(await enter(`${head64}.${body64}.${signature[0] === "A" ? "B" : "A"}${signature.slice(1)}`), 401, "invalid_token");
-  });
-
   it("never lets a secret meet a public key, nor the other way round", async () => {
     const { claims } = await trusted(signers.RS256);
     const jwk = JSON.stringify(signers.RS256.jwk);
@@ -127,6 +95,14 @@ describe("keys at an address", () => {
     ["serves more than a megabyte of unknown length", (_request, response) => {
       response.writeHead(200).write(JSON.stringify({ keys: [signers.ES256.jwk] }).slice(0, -1));
       response.end(`,"x":"${"x".repeat(1_100_000)}"}`);
+    }],
+    ["serves more than a megabyte in a small parcel", (_request, response) => void response.writeHead(200, { "content-encoding": "gzip" }).end(gzipSync(JSON.stringify({ keys: [signers.ES256.jwk], x: "x".repeat(20_000_000) })))],
+    ["serves brackets without end", (_request, response) => void response.writeHead(200).end(`{"keys":${"[".repeat(900_000)}`)],
+    ["serves nothing", (_request, response) => void response.writeHead(200).end()],
+    ["drips", (_request, response) => {
+      response.writeHead(200).write('{"keys":[');
+      const drip = setInterval(() => response.write(" "), 100);
+      response.once("close", () => clearInterval(drip));
     }],
     ["breaks off", (request) => void request.socket.destroy()],
   ];
@@ -185,6 +161,17 @@ describe("discovery", () => {
     const { keyServer, token } = await oidc(document);
     expectError(await enter(token), 503, "upstream_error");
     expect(keyServer.hits.length).toBe(1);
+  });
+});
+
+describe("the three seconds", () => {
+  it("are for discovery and keys together", async () => {
+    const [to, keyServer] = [await project(), await server(signers.RS256)];
+    const iss = `${keyServer.url}/${unique()}`;
+    keyServer.behave = (request, response) => void setTimeout(() => keyServer.serve(response, request.url!.endsWith("/keys") ? { keys: keyServer.keys } : { issuer: iss, jwks_uri: `${iss}/keys` }), 1_800);
+    expect((await put(to, { preset: "oidc", issuer: iss, audience: "app" })).status).toBe(200);
+    expectError(await enter(signers.RS256.token({ iss, aud: "app", sub: "ann", ...life() })), 503, "upstream_error");
+    expect(keyServer.hits.length).toBe(2);
   });
 });
 

@@ -36,6 +36,20 @@ describe("an exchange", () => {
     expect((await enter(answer.json.access_token)).status).toBe(200);
   });
 
+  it("knows a login without an id of its own by what was signed: another good signature of it makes no other token", async () => {
+    const [head, body, good] = login({ jti: undefined, sid: undefined }).split(".");
+    const [order, bytes] = [0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n, Buffer.from(good, "base64url")];
+    const other = (order - BigInt(`0x${bytes.subarray(32).toString("hex")}`)).toString(16).padStart(64, "0");
+    const twin = Buffer.concat([bytes.subarray(0, 32), Buffer.from(other, "hex")]).toString("base64url");
+    const [one, two] = [await post(fields({ subject_token: `${head}.${body}.${good}` })), await post(fields({ subject_token: `${head}.${body}.${twin}` }))];
+    expect([one.status, two.status, good === twin], two.text).toEqual([200, 200, false]);
+    const [{ par, sid }, second] = [read(one.json.access_token), read(two.json.access_token)];
+    expect([second.par, second.sid]).toEqual([par, sid]);
+    // The owner voids what was seen; its twin is void with it.
+    expect((await project.admin("/revocations", { body: { jti: par[0] } })).status).toBe(204);
+    for (const signature of [good, twin]) expectError(await enter(`${head}.${body}.${signature}`), 401, "invalid_token");
+  });
+
   it("takes JSON too, and a type that is asked for", async () => {
     const body = fields({ requested_token_type: `${TYPE}jwt`, session_id: "mine", ttl: 120 });
     const answer = await call(`${project.base}/v1/auth/token`, { body });
