@@ -1,12 +1,13 @@
 // The built Worker in two isolates over the same objects and the same KV, as on Cloudflare: `/elsewhere/…` is served by the other one, which
-// shares no memory with the first. Of the first one a test sets the clock and how old an answer of KV is, and asks which users' objects
-// were told of a change, and when.
+// shares no memory with the first. A test sets both their clocks, and how old an answer of the first one's KV is, and asks which users'
+// objects were told of a change, and when.
 // Always holds: the gateway's own code runs as built and knows nothing of this; a clock only goes forward; KV answers what it answered so
 // long ago by that clock, misses too. Absent: staleness of the other isolate's KV, and faults (unreliable.mjs).
 import gateway, * as built from "./index.js";
 
 const real = Date.now;
 let [ahead, patched, staleMs] = [0, false, 0];
+Date.now = () => real() + ahead;
 /** What was written to KV, by name: when, and what; null is nothing. */
 const written = new Map();
 const reads = { old: 0, current: 0 };
@@ -43,7 +44,6 @@ function late(kv) {
 function patch(storage) {
   if (patched) return;
   patched = true;
-  Date.now = () => real() + ahead;
   const prototype = Object.getPrototypeOf(storage);
   const { setAlarm, getAlarm } = prototype;
   prototype.setAlarm = function set(at, ...options) {
@@ -76,7 +76,8 @@ export const ProjectObject = observed(built.ProjectObject);
 export const { DirectoryObject, AddressObject } = built;
 
 /** What a test asks of this file: `POST /test {ahead_ms?, stale_ms?}` changes, and tells what has been seen since the last time. */
-async function told_to(request) {
+async function testing(request, env) {
+  if (env.ELSEWHERE) await env.ELSEWHERE.fetch(request.clone()).then((answer) => answer.arrayBuffer());
   const { ahead_ms: more = 0, stale_ms: stale = staleMs } = await request.json();
   ahead += more;
   staleMs = stale;
@@ -88,7 +89,7 @@ async function told_to(request) {
 export default {
   async fetch(request, env, ctx) {
     const { pathname, search, origin } = new URL(request.url);
-    if (pathname === "/test") return told_to(request);
+    if (pathname === "/test") return testing(request, env);
     const [, path] = pathname.match(/^\/elsewhere(\/.*)$/) ?? [];
     if (path && env.ELSEWHERE) return env.ELSEWHERE.fetch(new Request(origin + path + search, request));
     return new gateway(ctx, { ...env, CONFIG: late(env.CONFIG) }).fetch(request);
