@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
-const ALONE = ["worker/durability.test.ts", "worker/alerts.test.ts", "worker/ledger-kills.test.ts", "worker/limit-under-load.test.ts", "worker/disconnect.test.ts", "worker/budget-rounds.test.ts", "worker/leavers.test.ts", "worker/lost.test.ts", "worker/ip-limit.test.ts", "worker/zone-totals.test.ts"];
+const ALONE = ["worker/durability.test.ts", "worker/alerts.test.ts", "worker/ledger-kills.test.ts", "worker/limit-under-load.test.ts", "worker/disconnect.test.ts", "worker/budget-rounds.test.ts", "worker/leavers.test.ts", "worker/lost.test.ts", "worker/ip-limit.test.ts", "worker/reach.test.ts", "worker/zone-totals.test.ts"];
 const shared = { root, globalSetup: ["support/shared-gateway.ts"], testTimeout: 30_000, hookTimeout: 60_000, teardownTimeout: 15_000 };
 
 export default defineConfig({

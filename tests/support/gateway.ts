@@ -32,6 +32,8 @@ export interface StartOptions {
   direct?: boolean;
   /** A module of this folder that stands before the built Worker. Only without wrangler. */
   entry?: string;
+  /** The same Worker a second time, for an `entry` that sends some requests there (isolates.mjs). */
+  second?: boolean;
   /** The URL of a script that answers for Workers AI (fake-ai.mjs); only with `direct`. */
   ai?: string;
   /** How long to wait for it to be healthy, in ms. */
@@ -129,10 +131,10 @@ function wranglerDev(port: number, persist: string, scratch: string, vars: Vars)
   ];
 }
 
-function direct(port: number, persist: string, vars: Vars, { entry: name, ai }: StartOptions): string[] {
+function direct(port: number, persist: string, vars: Vars, { entry: name, ai, second }: StartOptions): string[] {
   const texts = Object.fromEntries(Object.entries(vars).map(([name, value]) => [name, String(value)]));
   const entry = name && fileURLToPath(new URL(name, import.meta.url));
-  return [fileURLToPath(new URL("direct.mjs", import.meta.url)), JSON.stringify({ root: projectRoot, port, persist, vars: texts, entry, ai })];
+  return [fileURLToPath(new URL("direct.mjs", import.meta.url)), JSON.stringify({ root: projectRoot, port, persist, vars: texts, entry, ai, second })];
 }
 
 function launch(command: string[], scratch: string, logFile: string): ChildProcess {
