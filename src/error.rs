@@ -132,7 +132,7 @@ impl Error {
 
     /// A 400 for JSON that is valid but not what a field takes; `param` is the field's path.
     pub fn field(error: &serde_path_to_error::Error<serde_json::Error>) -> Self {
-        let (path, why) = (error.path().to_string(), error.inner().to_string());
+        let (path, why) = (error.path().to_string(), without_value(&error.inner().to_string()));
         // A missing or unknown field has no path of its own: serde names it in back-quotes.
         let param = if path == "." { why.split('`').nth(1).unwrap_or("body").to_owned() } else { path };
         Self::invalid(&param, format!("{param}: {why}."))
@@ -238,10 +238,51 @@ fn strip_place(message: &str) -> &str {
     message.split(" at line ").next().unwrap_or(message)
 }
 
+/// serde repeats a text that it cannot use, and somebody's secret may stand in the wrong place. What was expected is ours, and comes last.
+fn without_value(why: &str) -> String {
+    let kind = ["invalid type: string", "invalid value: string", "unknown variant"].into_iter().find(|kind| why.starts_with(kind));
+    match (kind, why.rfind(", expected ").and_then(|at| why.get(at..))) {
+        (Some(kind), Some(expected)) => format!("{kind}{expected}"),
+        _ => why.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_value_that_does_not_fit_is_not_repeated() {
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields, rename_all = "lowercase")]
+        #[allow(dead_code, reason = "only read")]
+        enum Word {
+            One,
+        }
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[allow(dead_code, reason = "only read")]
+        struct Fields {
+            #[serde(default)]
+            map: std::collections::BTreeMap<String, String>,
+            #[serde(default)]
+            list: Vec<u8>,
+            #[serde(default)]
+            word: Option<Word>,
+        }
+        for (body, param, message) in [
+            (json!({"map": "canary"}), "map", "map: invalid type: string, expected a map."),
+            (json!({"map": "canary\", expected more"}), "map", "map: invalid type: string, expected a map."),
+            (json!({"list": ["canary"]}), "list[0]", "list[0]: invalid type: string, expected u8."),
+            (json!({"list": [300]}), "list[0]", "list[0]: invalid value: integer `300`, expected u8."),
+            (json!({"word": "canary`, expected `x"}), "word", "word: unknown variant, expected `one`."),
+            (json!({"wrod": 1}), "wrod", "wrod: unknown field `wrod`, expected one of `map`, `list`, `word`."),
+        ] {
+            let error = Error::field(&serde_path_to_error::deserialize::<_, Fields>(body.clone()).unwrap_err());
+            assert_eq!((error.message(), error.0.param.as_deref()), (message, Some(param)), "{body}");
+        }
+    }
 
     #[test]
     fn body_has_the_contract_shape() {
