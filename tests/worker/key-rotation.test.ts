@@ -64,6 +64,13 @@ const keysAtAddress: Make = async (project, change) => {
   return { signers, claims, publish: () => serve(...signers), retire: () => serve(signers[1]), endsTokens: false, fetched: () => server.hits.length };
 };
 
+const keysInline: Make = async (project, change) => {
+  const [signers, claims] = [idpSigners(), idpClaims(project)];
+  const put = (...some: Signer[]) => change("/issuers/idp", { method: "PUT", body: { issuer: claims.iss, audience: "app", jwks: jwks(...some) } });
+  await put(signers[0]);
+  return { signers, claims, publish: () => put(...signers), retire: () => put(signers[1]), endsTokens: true };
+};
+
 /** What one client holds: a token until shortly before its end, then one by a key that signs now. */
 function holder({ claims }: Keys, signing: () => Signer) {
   let [token, ends] = ["", 0];
@@ -77,17 +84,23 @@ function holder({ claims }: Keys, signing: () => Signer) {
   };
 }
 
-/** Rotates under load. The owner's calls go to this isolate until the first key is there, and then to `owner`. */
-async function check(make: Make, owner: string) {
+/** A project with the first key. The owner's calls go to this isolate until that is there, and then to `owner`. */
+async function prepared(make: Make, owner: string): Promise<Keys> {
   let to = "";
   const project = await Project.create({ base: gateway.url, providers: { main: upstream.url } });
   const keys = await make(project, async (path, options) => {
     const answer = await admin(`/projects/${project.id}${path}`, options, `${gateway.url}${to}`);
     expect([200, 201, 204], answer.text).toContain(answer.status);
   });
+  to = owner;
+  return keys;
+}
+
+/** Rotates under load. */
+async function check(make: Make, owner: string) {
+  const keys = await prepared(make, owner);
   const [old, next] = keys.signers;
   let signing = [old];
-  to = owner;
   const tokens = Array.from({ length: CLIENTS }, (_, client) => holder(keys, () => signing[client % signing.length]!));
   const traffic = new Traffic(CLIENTS, (client) => {
     const user = new User(gateway.url, tokens[client]!());
@@ -117,5 +130,20 @@ describe.concurrent("no request fails", () => {
     ["a tenant's signing key", signingKey, ""],
     ["an identity provider's keys at an address", keysAtAddress, ""],
     ["a tenant's signing key, by a change made elsewhere,", signingKey, "/elsewhere"],
+    ["an identity provider's keys that the project keeps", keysInline, ""],
+    ["an identity provider's keys that the project keeps, by a change made elsewhere,", keysInline, "/elsewhere"],
   ])("while %s is replaced", { timeout: 120_000 }, async (_, make, owner) => check(make, owner));
+});
+
+it.each<[string, Make]>([
+  ["a tenant's signing key", signingKey],
+  ["an identity provider's key that the project keeps", keysInline],
+])("%s that was added elsewhere is good at its first use, where the configuration is old", async (_, make) => {
+  const keys = await prepared(make, "/elsewhere");
+  const enter = (signer: Signer, who: Json) => new User(gateway.url, signer.token({ ...keys.claims, ...who, exp: Math.ceil(Date.now() / 1000) + 60 })).get("/v1/threads");
+  expect((await enter(keys.signers[0], {})).status).toBe(200);
+  await keys.publish();
+  // Nobody whose object could tell of the change has asked since.
+  const newcomer = await enter(keys.signers[1], { uid: "newcomer", sub: "newcomer" });
+  expect(newcomer.status, newcomer.text).toBe(200);
 });
