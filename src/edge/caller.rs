@@ -108,7 +108,7 @@ impl Caller {
     /// As [`Self::of`].
     pub async fn refreshed(&self, inbound: &Inbound) -> Result<Self> {
         let project = snapshots::newest(inbound, self.project_id()).await?;
-        standing::check(&project.snapshot, &self.principal)?;
+        standing::check_under_way(&project.snapshot, &self.principal)?;
         cors::check(project.snapshot.settings.allowed_origins.as_ref(), inbound.origin.as_deref())?;
         Ok(Self { principal: Rc::clone(&self.principal), project, address: self.address })
     }

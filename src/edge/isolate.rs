@@ -46,8 +46,8 @@ pub struct Isolate {
     pub snapshots: Cache<String, Rc<Ready>>,
     /// Ids of projects that do not exist.
     pub no_projects: Cache<String, ()>,
-    /// Projects whose objects were lately asked for something that the configuration here does not have.
-    pub asked_newest: Cache<String, ()>,
+    /// Projects whose objects were lately asked for something that the configuration here does not have; true while one is being asked.
+    pub asked_newest: Cache<String, bool>,
     /// Time zones by name.
     pub zones: Cache<String, Zone>,
     /// Service accounts in use, with their tokens, by fingerprint.

@@ -86,12 +86,12 @@ async fn trust(inbound: &Inbound, jws: &Jws<'_>, named: Option<&str>) -> Result<
     let iss = jws.unverified.get("iss").and_then(Value::as_str).filter(|iss| iss.len() <= MAX_ISSUER).ok_or_else(stranger)?;
     if let Some(id) = named {
         check_id(id).map_err(|_| Error::invalid(PROJECT, "The project must be named by its id: proj_ and 24 hexadecimal digits."))?;
-        let project = snapshots::having(inbound, id, |snapshot| best(snapshot, iss, jws).is_some()).await?;
+        let project = snapshots::having(inbound, id, |snapshot| could_verify(snapshot, iss, jws)).await?;
         return best(&project.snapshot, iss, jws).map(|(_, name)| Trust { project, name }).ok_or_else(stranger);
     }
     let ids = who_trusts(inbound, iss).await?;
     if let [only] = ids.as_slice() {
-        let project = snapshots::having(inbound, only, |snapshot| best(snapshot, iss, jws).is_some()).await?;
+        let project = snapshots::having(inbound, only, |snapshot| could_verify(snapshot, iss, jws)).await?;
         return best(&project.snapshot, iss, jws).map(|(_, name)| Trust { project, name }).ok_or_else(stranger);
     }
     several(inbound, &ids, iss, jws).await
@@ -117,6 +117,15 @@ async fn several(inbound: &Inbound, ids: &[String], iss: &str, jws: &Jws<'_>) ->
             Err(invalid(&format!("several projects trust its identity provider; say with the header {PROJECT} which one it is for")))
         }
     }
+}
+
+/// Whether what is known of a project may verify the token: its issuer is there, and the key, if the keys are kept in the project.
+fn could_verify(snapshot: &Snapshot, iss: &str, jws: &Jws) -> bool {
+    let issuer = best(snapshot, iss, jws).and_then(|(_, name)| snapshot.issuers.get(&name));
+    issuer.is_some_and(|issuer| match &issuer.keys {
+        Keys::Inline(set) => KeySet::read(set).is_ok_and(|set| set.find(jws).is_some()),
+        _ => true,
+    })
 }
 
 /// The configuration of a project for this issuer, and whether the token is for it.

@@ -56,7 +56,7 @@ impl OwnObject {
             return Ok(outcome);
         }
         let newest = snapshots::newest_of(&self.env, &self.costs, &self.principal.claims.pid).await?;
-        standing::check(&newest.snapshot, &self.principal)?;
+        standing::check_under_way(&newest.snapshot, &self.principal)?;
         self.version.set(newest.snapshot.version);
         match self.once(command, false).await? {
             Outcome::Stale { .. } => Err(Error::server("the configuration changes faster than it can be read")),

@@ -21,6 +21,8 @@ use crate::provider::{Secret, Target};
 
 /// How long KV may take before the object is asked instead.
 const KV_MS: u64 = 3_000;
+/// How often who waits for another request's question to the object looks, in ms.
+const LOOK_MS: u64 = 25;
 
 /// A snapshot that is ready for use.
 pub struct Ready {
@@ -80,18 +82,27 @@ pub async fn active(inbound: &Inbound, project_id: &str) -> Result<Rc<Ready>> {
 }
 
 /// The snapshot of an active project; the newest, if what is known here does not have what a token needs: it may be new. Tokens can
-/// be made up, so the object is asked for such only so often.
+/// be made up, so the object is asked for such only so often; who comes while it is being asked waits.
 ///
 /// # Errors
 /// As [`active`].
 pub async fn having(inbound: &Inbound, project_id: &str, has: impl Fn(&Snapshot) -> bool) -> Result<Rc<Ready>> {
-    let known = active(inbound, project_id).await?;
-    let now = clock::now_ms();
-    if has(&known.snapshot) || isolate::with(|i| i.asked_newest.get(project_id, now).is_some()) {
-        return Ok(known);
+    loop {
+        let (known, now) = (active(inbound, project_id).await?, clock::now_ms());
+        if has(&known.snapshot) {
+            return Ok(known);
+        }
+        match isolate::with(|i| i.asked_newest.get(project_id, now).copied()) {
+            Some(true) => clock::sleep(LOOK_MS).await,
+            Some(false) => return Ok(known),
+            None => break,
+        }
     }
-    isolate::with(|i| i.asked_newest.put(project_id.to_owned(), (), now + ASK_NEWEST_MS));
-    newest(inbound, project_id).await
+    let asking = |asking| isolate::with(|i| i.asked_newest.put(project_id.to_owned(), asking, clock::now_ms() + ASK_NEWEST_MS));
+    asking(true);
+    let newest = newest(inbound, project_id).await;
+    asking(false);
+    newest
 }
 
 /// The snapshot of an active project, from its object.
