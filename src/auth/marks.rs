@@ -164,6 +164,10 @@ fn target(name: &str, id: String) -> Target {
 fn text(body: &Map<String, Value>, name: &str) -> Result<Option<String>> {
     match body.get(name) {
         None => Ok(None),
+        // It would void nothing, and be kept for a day where everybody may read who can read the configuration.
+        Some(Value::String(id)) if id.starts_with("eyJ") && id.split('.').count() == 3 => {
+            Err(Error::invalid(name, format!("{name}: this is a whole token. Name what stands in it, such as its jti.")))
+        }
         Some(Value::String(id)) if (1..=MAX_ID).contains(&id.chars().count()) && !id.chars().any(char::is_control) => Ok(Some(id.clone())),
         Some(_) => {
             Err(Error::invalid(name, format!("{name} must be a string of 1 to {MAX_ID} characters, none of them a control character.")))
@@ -260,6 +264,7 @@ mod tests {
             (json!({"uid": 7}), "uid"),
             (json!({"sid": null}), "sid"),
             (json!({"jti": "x".repeat(256)}), "jti"),
+            (json!({"jti": "eyJhbGciOiJIUzI1NiJ9.eyJ1aWQiOiJ1In0.c2ln"}), "jti"),
             (json!({"key_id": "a\nb"}), "key_id"),
             (json!({"uid": "u", "key_id": "k"}), "key_id"),
             (json!({"sid": "s", "jti": "j"}), "jti"),

@@ -13,10 +13,10 @@ import { ADMIN_TOKEN, Gateway } from "../support/gateway.ts";
 import { hs256, KeyServer, now, Signer } from "../support/issuer.ts";
 import { claims } from "../support/jws.ts";
 import { type Answer, call, type CallOptions, type Json } from "../support/project.ts";
-import { event, json, reply, type Script, stream, words } from "../support/script.ts";
+import { json, type Script } from "../support/script.ts";
 import { claimsOf, pair, token as signed } from "../support/signing.ts";
+import { said, temper, tokenServer } from "../support/temper.ts";
 import { eventually, type Exchange, Upstream } from "../support/upstream.ts";
-import { vectors } from "../support/vectors.ts";
 
 type Row = [method: string, path: string, door: string];
 const ROUTES = JSON.parse(readFileSync(new URL("../fixtures/routes.json", import.meta.url), "utf8")) as Row[];
@@ -94,26 +94,11 @@ const owner = (path: string, body?: unknown, method?: string, made?: (json: Json
   ask(`/v1/projects/${project}${path}`, { token: admin[1], body, method: method ?? (body === undefined ? "GET" : "POST") }, made);
 const put = (path: string, body: unknown, made?: (json: Json) => void) => owner(path, body, "PUT", made);
 
-/** A provider that has a temper: it repeats everything it was told, in errors of every kind. */
-function temper(exchange: Exchange): Script {
-  const asked = exchange.raw.toString();
-  const said = Object.entries(exchange.headers).map(([name, value]) => `${name}: ${value}`).join("; ") + `; key=${exchange.headers.authorization?.replace("Bearer ", "")}`;
-  const echoes = { "x-echo": said.replace(/[^ -~]/g, ""), "set-cookie": `k=${exchange.headers["x-api-key"] ?? "none"}` };
-  const status = /fail (\d+)/.exec(asked)?.[1];
-  const body = { error: { message: said, type: "echo", param: null, code: "echo" } };
-  if (status) return json(body, Number(status), echoes);
-  if (asked.includes("break off")) return stream([...words("well "), event(body)]);
-  if (/embed|moderat/.test(exchange.path)) return vectors(exchange);
-  return { ...reply(exchange.body, TEXT.reply), headers: { ...reply(exchange.body, "").headers, ...echoes } };
-}
-
-/** Google's token server and Vertex at once: the one refuses every second account in the words it was asked with, the other refuses all. */
+/** Google's token server and Vertex at once. */
 function google(exchange: Exchange): Script {
   const assertion = new URLSearchParams(exchange.raw.toString()).get("assertion");
   if (assertion) aToken("an assertion", assertion);
-  if (exchange.path.endsWith("/token")) return json({ access_token: GOOGLE_TOKEN, expires_in: 3_600, token_type: "Bearer" });
-  if (exchange.path.endsWith("/refusing")) return json({ error: assertion, error_description: assertion, access_token: GOOGLE_TOKEN }, 400);
-  return temper(exchange);
+  return tokenServer(exchange, GOOGLE_TOKEN) ?? temper(exchange, TEXT.reply);
 }
 
 /** What a project has that is secret, and one that is there to be found. */
@@ -127,7 +112,8 @@ async function furnish(): Promise<void> {
   const providers: Record<string, Json> = {
     main: { kind: "openai", base_url: main.url, api_key: KEYS.main, api_keys: [KEYS.main, KEYS.more], headers: { "x-secret": KEYS.header } },
     claude: { kind: "anthropic", base_url: main.url, api_key: secret("claude's key") }, gemini: { kind: "gemini", base_url: main.url, api_key: secret("gemini's key", "AIza") },
-    hosted: { ...compatible, api_key: KEYS.hosted }, gone: { ...compatible, base_url: "http://127.0.0.1:9/v1", api_key: KEYS.gone }, [PLANT]: { ...compatible, api_key: secret("planted's key") },
+    hosted: { ...compatible, api_key: KEYS.hosted }, gone: { ...compatible, base_url: "http://127.0.0.1:9/v1", api_key: KEYS.gone }, azure: { ...compatible, preset: "azure", api_key: secret("azure's key") }, cf: { kind: "workers-ai", base_url: main.url, api_key: secret("cf's key") }, express: { kind: "vertex", base_url: main.url, api_key: secret("express's key", "AQ.") },
+    [PLANT]: { ...compatible, api_key: secret("planted's key") },
     cloud: { kind: "vertex", service_account: { ...file, token_uri: `${cloud.origin}/token` }, location: "us-east5", base_url: cloud.url },
     refused: { kind: "vertex", service_account: JSON.stringify({ ...file, private_key_id: "key-id-4712", token_uri: `${cloud.origin}/refusing` }), base_url: cloud.url },
   };
@@ -187,11 +173,12 @@ async function use({ key, tokens }: Held): Promise<void> {
   await ask("/v1/chat/completions", { token, headers: { "x-thread-id": "t-2" }, body: chat("main/m", "go") });
   await ask("/v1/threads/t-2", { token, method: "DELETE" });
   const asked: Promise<Answer>[] = [];
-  for (const model of ["main/m", "claude/claude-x", "gemini/gemini-x", "hosted/m", "cloud/gemini-2.5-pro", "cloud/meta/llama"])
+  for (const model of ["main/m", "claude/claude-x", "gemini/gemini-x", "hosted/m", "cloud/gemini-2.5-pro", "cloud/meta/llama", "azure/m", "cf/@cf/x/y", "express/gemini-2.5-pro"])
     for (const status of [302, 400, 401, 403, 404, 413, 422, 429, 500, 503, 529]) asked.push(ask("/v1/chat/completions", { token, body: chat(model, `fail ${status}`) }));
-  for (const model of ["main/m", "hosted/m", "claude/claude-x", "gemini/gemini-x", "gone/m", "refused/gemini-2.5-pro", "none/m"]) for (const stream of [true, false]) asked.push(ask("/v1/chat/completions", { token, body: chat(model, "break off", { stream }) }));
+  for (const model of ["main/m", "hosted/m", "claude/claude-x", "gemini/gemini-x", "cloud/gemini-2.5-pro", "gone/m", "refused/gemini-2.5-pro", "none/m"])
+    for (const mood of ["break off", "garble", "page"]) for (const stream of [true, false]) asked.push(ask("/v1/chat/completions", { token, body: chat(model, mood, { stream }) }));
   for (const body of [`{"model": "${TEXT.prompt}`, TEXT.prompt, { model: TEXT.prompt.slice(7), messages: TEXT.prompt }]) asked.push(ask("/v1/chat/completions", { token, body }));
-  for (const input of ["fail 400", "fail 500"]) asked.push(ask("/v1/embeddings", { token, body: { model: "main/text-embedding-3-small", input } }));
+  for (const input of ["fail 400", "fail 500", "garble"]) asked.push(ask("/v1/embeddings", { token, body: { model: "main/text-embedding-3-small", input } }));
   const statuses = (await Promise.all(asked)).map((answer) => answer.status);
   for (const status of [400, 404, 429, 502, 503]) expect(statuses).toContain(status);
 }
@@ -258,6 +245,9 @@ async function rule({ keyId, key, tokens }: Held): Promise<void> {
   const { token } = (await ask("/v1/auth/mint", { token: key, body: { user_id: "spender" } }, (json) => aToken("a spender's token", json.token))).json;
   expect((await ask("/v1/chat/completions", { token, body: { ...chat("main/m", "go"), max_tokens: 5 } })).status).toBe(200);
   await eventually("the alert is tried", () => upstreams.get("hook")!.journal.length > 1, 15_000);
+  await put("/alerts", { url: `http://127.0.0.1:9/${HOOK}` });
+  const failed = async () => (await owner("/alerts")).json.deliveries.find((one: Json) => one.error);
+  expect(JSON.stringify(await eventually("an endpoint that is not there is tried", failed, 15_000))).not.toContain(HOOK);
   await eventually("the ledger knows of users' requests", async () => (await owner("/requests")).json.data.length > 3, 15_000);
   const at = `from=${new Date(Date.now() - 3_600_000).toISOString()}&to=${new Date(Date.now() + 60_000).toISOString()}`;
   const kinds = ["", "/settings", "/keys", "/signing-keys", "/issuers", "/issuers/legacy", "/providers", "/providers/main", "/providers/cloud", "/tiers", "/tiers/gold", "/tiers/gold/resolved", `/usage?${at}&group_by=model,user`, `/requests?${at}`, "/alerts", "/audit?limit=1000", "/audit?format=ndjson", "/users/spender/limits"];
@@ -267,7 +257,7 @@ async function rule({ keyId, key, tokens }: Held): Promise<void> {
   await owner("", { name: `${OPEN_NAME} still` }, "PATCH");
   expect((await owner("/revocations", { uid: "spender" })).status).toBe(204);
   await ask("/v1/limits", { token });
-  for (const text of tokens) if (claims(text).jti) await owner("/revocations", { jti: claims(text).jti });
+  for (const text of tokens) for (const jti of [text, claims(text).jti]) await owner("/revocations", { jti });
   const gone = ["/providers/hosted", "/issuers/legacy", "/tiers/gold", "/users/spender/limits", "/users/spender", `/keys/${keyId}`];
   for (const path of [...gone, ...gone, `/signing-keys/${(await owner("/signing-keys")).json.data[0].kid}`]) await owner(path, undefined, "DELETE");
   for (const text of tokens) await ask("/v1/limits", { token: text });
@@ -289,7 +279,7 @@ beforeAll(async () => {
   const list = masters.map(({ id, key }) => `${id}:${key.toString(id === "old" ? "hex" : "base64")}`).join(",");
   const access = { ACCESS_TEAM_DOMAIN: idp.url, ACCESS_AUD: "app-1" };
   gateway = await Gateway.start({ persist, direct: true, vars: { BEHEST_ADMIN_TOKEN: admin.join(","), BEHEST_MASTER_KEY: list, ROLL_UP_SECONDS: 1, ALERT_RETRY_MS: 50, ...access } });
-  for (const [name, answering] of [["main", temper], ["cloud", google], ["hook", json("no", 500)]] as const) upstreams.set(name, await Upstream.start(answering));
+  for (const [name, answering] of [["main", (exchange: Exchange) => temper(exchange, TEXT.reply)], ["cloud", google], ["hook", (exchange: Exchange) => json(said(exchange), 500)]] as const) upstreams.set(name, await Upstream.start(answering));
   await furnish();
   const held = await credentials();
   await use(held);
@@ -307,7 +297,7 @@ afterAll(async () => {
 
 /** Where a secret may be seen, by its name and the place, and why. Each row has to be of use. */
 const PERMITTED: [name: RegExp, place: RegExp, why: string][] = [
-  [/^(main's|planted's|hosted's|claude's|gemini's) /, /^provider main$/, "a provider is shown its own key"],
+  [/^(main's|planted's|hosted's|claude's|gemini's|azure's|cf's|express's) /, /^provider main$/, "a provider is shown its own key"],
   [/^(an assertion|a service account's access token)/, /^provider cloud$/, "so is Google its own tokens"],
   [/^what is secret in the alerts' URL$/, /^provider hook$/, "it is where alerts go"],
   [/^what is secret in the alerts' URL$/, /^answer (GET|PUT) \/v1\/projects\/\*\/alerts 200$/, "the owner sees where alerts go"],
@@ -383,7 +373,13 @@ describe("the search finds", () => {
 describe("no secret is", () => {
   it("in an answer or its headers", () => expect(hits(answers()).unpermitted).toEqual([]));
   it("in a refusal of a body that has it in the wrong place", () => expect(repeated).toEqual([]));
-  it("in a request to anybody whose it is not", () => expect(hits(sent()).unpermitted).toEqual([]));
+  it("in a request to anybody whose it is not, though every provider that is there got its own key", () => {
+    expect(hits(sent()).unpermitted).toEqual([]);
+    const reached = new Set(sent().flatMap(([, bytes]) => [...canaries.in(bytes).keys()]));
+    const own = [...canaries.names].filter((name) => /^[a-z]+'s key$/.test(name) && name !== "gone's key");
+    expect(own.length).toBeGreaterThan(6);
+    expect(own.filter((name) => !reached.has(name))).toEqual([]);
+  });
   it("in the log, nor any text of a message, nor what an owner misplaced", () => {
     expect(hits(log()).unpermitted).toEqual([]);
     expect(gateway.log()).not.toContain("misplaced-");
