@@ -1,6 +1,9 @@
 // Tokens that a tenant signed itself: those of every algorithm open the door, and what RFC 8725 and other gateways' holes teach does not.
 // Always holds: each attack is one change to a token that is good without it; every refusal is a 401 in the contract's form.
 // Absent: what a missing or extra claim means in detail, which the native tests hold; signatures that are nearly good: jose-rules.test.ts.
+import { randomBytes } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { expectError } from "../support/contract.ts";
 import { Gateway } from "../support/gateway.ts";
@@ -105,6 +108,19 @@ describe("the door is closed to", () => {
       expectError(await enter(like), 401, "invalid_token");
     }
     expect((await enter(bearer)).status).toBe(200);
+  });
+});
+
+describe("a project of somebody's own making", () => {
+  it("leaves nothing behind in its object, however many are named", async () => {
+    const tables = () => {
+      const files = readdirSync(gateway.persist, { recursive: true, encoding: "utf8" }).filter((name) => /ProjectObject.*\.sqlite(-wal)?$/.test(name));
+      return files.filter((name) => readFileSync(join(gateway.persist, name)).includes("CREATE TABLE document"));
+    };
+    const before = tables();
+    expect(before.length).toBeGreaterThan(0);
+    for (let n = 0; n < 5; n++) expectError(await enter(good("RS256", { pid: `proj_${randomBytes(12).toString("hex")}` })), 401, "invalid_token");
+    expect(tables()).toEqual(before);
   });
 });
 

@@ -1,4 +1,6 @@
 //! One JSON document in an object's SQLite: load once, replace whole.
+//!
+//! Always holds: loading writes nothing, so that an object which somebody only asked for, by a name of his own making, leaves nothing behind.
 
 use std::cell::RefCell;
 
@@ -10,6 +12,9 @@ use super::sql::Sql;
 use crate::error::{Error, Result};
 use crate::user::schema::{Bind, Statement};
 
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS document (id INTEGER PRIMARY KEY, body TEXT NOT NULL)";
+/// Whether there is the table.
+const IS_THERE: &str = "SELECT name AS body FROM sqlite_master WHERE type = 'table' AND name = 'document'";
 /// Replaces the document. body →
 const REPLACE: &str = "INSERT OR REPLACE INTO document (id, body) VALUES (1, ?)";
 
@@ -35,15 +40,21 @@ impl<T: Clone + Default + Serialize + DeserializeOwned> Document<T> {
         if let Some(cached) = self.cached.borrow().clone() {
             return Ok(cached);
         }
-        let failed = |e: worker::Error| Error::server(format!("document: {e}"));
-        self.sql.exec("CREATE TABLE IF NOT EXISTS document (id INTEGER PRIMARY KEY, body TEXT NOT NULL)", None).map_err(failed)?;
-        let rows: Vec<Row> = self.sql.exec("SELECT body FROM document WHERE id = 1", None).and_then(|c| c.to_array()).map_err(failed)?;
+        let rows = if self.rows(IS_THERE)?.is_empty() { Vec::new() } else { self.rows("SELECT body FROM document WHERE id = 1")? };
         let document = match rows.first() {
             Some(row) => serde_json::from_str(&row.body).map_err(|e| Error::server(format!("document: {e}")))?,
             None => T::default(),
         };
         self.cached.replace(Some(document));
         self.load_cached()
+    }
+
+    fn rows(&self, sql: &str) -> Result<Vec<Row>> {
+        self.sql.exec(sql, None).and_then(|cursor| cursor.to_array()).map_err(|e| Error::server(format!("document: {e}")))
+    }
+
+    fn prepare(&self) -> Result<()> {
+        self.sql.exec(TABLE, None).map(drop).map_err(|e| Error::server(format!("document: {e}")))
     }
 
     fn load_cached(&self) -> Result<T> {
@@ -53,6 +64,7 @@ impl<T: Clone + Default + Serialize + DeserializeOwned> Document<T> {
     /// Replaces the document; memory follows the store.
     pub fn save(&self, document: T) -> Result<()> {
         let body = serde_json::to_string(&document).map_err(|e| Error::server(format!("document: {e}")))?;
+        self.prepare()?;
         self.cached.replace(None);
         self.sql.exec(REPLACE, vec![body.into()]).map_err(|e| Error::server(format!("document: {e}")))?;
         self.cached.replace(Some(document));
@@ -62,6 +74,7 @@ impl<T: Clone + Default + Serialize + DeserializeOwned> Document<T> {
     /// The same with other rows of the object: all of it or none of it.
     pub fn save_with(&self, document: T, sql: &mut Sql, others: Vec<Statement<'static>>) -> Result<()> {
         let body = serde_json::to_string(&document).map_err(|e| Error::server(format!("document: {e}")))?;
+        self.prepare()?;
         self.cached.replace(None);
         sql.run(core::iter::once((REPLACE, vec![Bind::Text(body.into())])).chain(others))?;
         self.cached.replace(Some(document));
