@@ -12,7 +12,8 @@ use behest::user::turn::messages;
 use behest::user::{Store, User};
 
 use super::conversation::{body, word};
-use super::ledger::{Account, DAY, InTheWay, Totals, Verdict};
+use super::ledger::{DAY, InTheWay, Verdict};
+use super::totals::{Account, Totals};
 use super::{Flight, World};
 
 impl World {

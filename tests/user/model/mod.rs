@@ -3,6 +3,7 @@
 //! Always holds: the world knows which commit failed and whether it persisted, so the model knows what must be there. Every
 //! answer is checked when it comes, everything stored after every step. Absent on purpose: the seeds (`user_properties`).
 
+mod alarm;
 mod chance;
 mod checks;
 mod conversation;
@@ -14,10 +15,11 @@ mod seen;
 mod streams;
 mod telling;
 mod time;
+mod totals;
 
 use behest::error::{Code, Error};
 use behest::user::User;
-use behest::user::command::{Base, Begin, Command, Ending, Estimate, Expire, Finish, Limits, Outcome, ProjectTerms, ThreadId};
+use behest::user::command::{Base, Begin, Command, Ending, Estimate, Finish, Limits, Outcome, ProjectTerms, ThreadId};
 use behest::user::store::KeySource;
 
 use crate::memory::{Fault, Memory};
@@ -322,32 +324,6 @@ impl World {
             self.conversations = after;
         }
         self.ledger.requests.get_mut(&finish.request_id).unwrap().stored |= stores;
-    }
-
-    /// The alarm, early, late or twice.
-    fn expire(&mut self) {
-        let now = self.now.max(self.ledger.newest_at());
-        let commits = self.store.commits;
-        match self.apply(Command::Expire(Expire { retention_ms: Some(0), roll_up_ms: 300_000 })) {
-            Ok(Outcome::Expired(expired)) => {
-                assert_eq!(expired.expired, self.ledger.expire(now));
-                assert_eq!(expired.wake_at, self.store.rows.alarm);
-                assert!(expired.wake_at.is_none_or(|wake_at| wake_at > now));
-                self.seen.expired_by_alarm += expired.expired;
-                self.seen.outdated_private += self.keeping.forget_old(now);
-            }
-            Err(None) if self.persisted(commits) => drop(self.ledger.expire(now)),
-            Err(None) => {}
-            other => panic!("expire: {other:?}"),
-        }
-        let first = self.store.rows.requests.keys().next().copied();
-        let pruned = first.map_or_else(|| self.ledger.requests.values().map(|request| request.seq).max().unwrap_or(0), |first| first - 1);
-        self.seen.pruned += pruned - self.pruned;
-        let young = self.ledger.requests.values().filter(|request| request.seq <= pruned && request.at + 2 * DAY >= now).count();
-        assert_eq!(young, 0, "pruned too early");
-        let untold = self.ledger.requests.iter().filter(|(id, request)| request.seq <= pruned && !self.told.contains(id)).count();
-        assert_eq!(untold, 0, "pruned untold");
-        self.pruned = pruned;
     }
 
     fn delete_thread(&mut self) {
