@@ -64,6 +64,8 @@ pub struct Isolate {
     pub addresses: IpLimit,
     /// API keys that were none, per address.
     pub guesses: IpLimit,
+    /// Projects that were none, per address.
+    pub made_up: IpLimit,
     /// Mints per API key.
     pub mints: IpLimit,
     /// How the targets are that it sends to.
@@ -86,6 +88,7 @@ thread_local! {
         strangers: Cache::new(1_000),
         addresses: IpLimit::default(),
         guesses: IpLimit::default(),
+        made_up: IpLimit::default(),
         mints: IpLimit::default(),
         health: Health::default(),
     });

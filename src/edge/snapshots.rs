@@ -1,7 +1,7 @@
 //! Finds a project's snapshot: isolate, then KV, then its object. Also keeps opened provider secrets beside it.
 //!
-//! Always holds: what is remembered lives at most 30 s; a KV miss is never believed, for KV caches misses; what only looks like a token
-//! makes an object be asked seldom.
+//! Always holds: what is remembered lives at most 30 s; a KV miss is not believed, for KV caches misses, unless the address makes
+//! projects up; what only looks like a token makes an object be asked seldom.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -21,6 +21,8 @@ use crate::provider::{Secret, Target};
 
 /// How long KV may take before the object is asked instead.
 const KV_MS: u64 = 3_000;
+/// Projects that are none, of one address in a minute, in one isolate, after which KV's word is taken: no object is started for more.
+const MADE_UP: u64 = 20;
 /// How often who waits for another request's question to the object looks, in ms.
 const LOOK_MS: u64 = 25;
 
@@ -140,7 +142,15 @@ async fn find(inbound: &Inbound, project_id: &str) -> Result<Rc<Ready>> {
     if let Some(snapshot) = read_kv(inbound, project_id).await {
         return Ok(remember(snapshot));
     }
-    read(&inbound.env, &inbound.costs, project_id).await
+    let address = &inbound.address;
+    if isolate::with(|i| i.made_up.wait(address, MADE_UP, now).is_some()) {
+        return Err(unknown());
+    }
+    let result = read(&inbound.env, &inbound.costs, project_id).await;
+    if result.as_ref().is_err_and(|error| error.code() == Code::InvalidToken) {
+        isolate::with(|i| i.made_up.count(address, MADE_UP, now));
+    }
+    result
 }
 
 async fn read(env: &Env, costs: &Costs, project_id: &str) -> Result<Rc<Ready>> {

@@ -10,6 +10,7 @@ import { Gateway } from "../support/gateway.ts";
 import { header } from "../support/jws.ts";
 import { call, type Json, Project } from "../support/project.ts";
 import { ALGORITHMS, claimsOf, type Pair, pair, register, token } from "../support/signing.ts";
+import { eventually } from "../support/upstream.ts";
 
 let gateway: Gateway;
 let project: Project;
@@ -121,6 +122,20 @@ describe("a project of somebody's own making", () => {
     expect(before.length).toBeGreaterThan(0);
     for (let n = 0; n < 5; n++) expectError(await enter(good("RS256", { pid: `proj_${randomBytes(12).toString("hex")}` })), 401, "invalid_token");
     expect(tables()).toEqual(before);
+  });
+
+  it("starts no object any more when an address goes on making them up, while real ones open", async () => {
+    const madeUp = async () => {
+      const answer = await enter(good("RS256", { pid: `proj_${randomBytes(12).toString("hex")}` }));
+      expectError(answer, 401, "invalid_token");
+      return answer.headers.get("x-request-id")!;
+    };
+    let last = "";
+    for (let n = 0; n < 21; n++) last = await madeUp();
+    const line = await eventually("its line is logged", () => readFileSync(gateway.logFile, "utf8").split("\n").find((one) => one.startsWith("{") && one.includes(last)));
+    const { object_calls = 0, kv_reads } = JSON.parse(line);
+    expect([object_calls, kv_reads]).toEqual([0, 1]);
+    expect((await enter(good("RS256"))).status).toBe(200);
   });
 });
 
