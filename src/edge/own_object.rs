@@ -4,11 +4,8 @@
 //! token is good (`crate::user::pass`, `crate::auth::standing`), and commands of the owner and of objects (`objects::user`).
 
 use std::cell::Cell;
-use std::future::Future;
 use std::rc::Rc;
 
-use futures::future::{Either, select};
-use futures::pin_mut;
 use worker::Env;
 
 use crate::api::usage::TokenUsage;
@@ -16,9 +13,8 @@ use crate::auth::standing;
 use crate::auth::token::Principal;
 use crate::edge::caller::Caller;
 use crate::edge::inbound::{Costs, Inbound};
-use crate::edge::{clock, objects, snapshots};
+use crate::edge::{objects, snapshots};
 use crate::error::{Error, Result};
-use crate::meter::ALIVE_MS;
 use crate::user::command::Progress;
 use crate::user::pass::Pass;
 use crate::user::{Command, Outcome};
@@ -76,29 +72,11 @@ impl OwnObject {
         Ok(outcome)
     }
 
-    /// The work's result, unless the token comes to be good for nothing before.
-    ///
-    /// # Errors
-    /// 401 or 403, as a new request of this token would be answered.
-    pub async fn while_good<F: Future>(&self, work: F) -> Result<F::Output> {
-        let over = self.over();
-        pin_mut!(work, over);
-        match select(work, over).await {
-            Either::Left((value, _)) => Ok(value),
-            Either::Right((error, _)) => Err(error),
-        }
-    }
-
-    /// Ready once the token is good for nothing, with what its user is told. Asks every few seconds, with a report of nothing.
-    async fn over(&self) -> Error {
-        loop {
-            clock::sleep(ALIVE_MS).await;
-            let report = Progress { request_id: self.request_id.clone(), usage: TokenUsage::default(), extend: None, pass: None };
-            match self.ask(&Command::Progress(report)).await {
-                Err(error) if standing::is_over(&error) => return error,
-                _ => {}
-            }
-        }
+    /// What the user is told if the token has come to be good for nothing; nothing if it has not, or if nobody knows. Asks with a report
+    /// of nothing.
+    pub async fn refusal(&self) -> Option<Error> {
+        let report = Progress { request_id: self.request_id.clone(), usage: TokenUsage::default(), extend: None, pass: None };
+        self.ask(&Command::Progress(report)).await.err().filter(standing::is_over)
     }
 
     fn pass(&self) -> Pass {

@@ -1,14 +1,18 @@
 //! Waiting for a provider before there is anything to send: what may end it besides the provider's answer.
 //!
-//! Always holds: what the wait was for is dropped when it ends otherwise; letting the provider go is the caller's.
+//! Always holds: what the wait was for is dropped when it ends otherwise; letting the provider go is the caller's; one timer at a time.
 //! Absent on purpose: what a running stream waits for (`pump`), and what the client is told of its own leaving.
 
 use std::future::Future;
+
+use futures::future::{Either, select};
+use futures::pin_mut;
 
 use crate::edge::clock;
 use crate::edge::gone::Gone;
 use crate::edge::own_object::OwnObject;
 use crate::error::Error;
+use crate::meter::ALIVE_MS;
 
 /// What ended a wait.
 pub enum Cut {
@@ -20,23 +24,30 @@ pub enum Cut {
     Late,
 }
 
-/// The work's result, unless it takes longer than `ms`, or the client is gone or not allowed any more. `own` knows the latter;
-/// nobody does in an unmetered deployment.
+/// The work's result, unless it takes longer than `ms`, or the client is gone or not allowed any more. `own` is asked for the latter,
+/// every few seconds; nobody is in an unmetered deployment.
 ///
 /// # Errors
 /// What ended it.
 pub async fn wait<T>(gone: &Gone, own: Option<&OwnObject>, ms: u64, work: impl Future<Output = T>) -> Result<T, Cut> {
-    let work = clock::within(ms, work);
-    let waited = gone.unless(async {
-        match own {
-            Some(own) => own.while_good(work).await,
-            None => Ok(work.await),
+    pin_mut!(work);
+    let until = clock::now_ms().saturating_add(ms);
+    loop {
+        let left = until.saturating_sub(clock::now_ms());
+        let pause = if own.is_some() { left.min(ALIVE_MS) } else { left };
+        match gone.unless(select(work.as_mut(), clock::sleep(pause))).await {
+            None => return Err(Cut::Gone),
+            Some(Either::Left((result, _))) => return Ok(result),
+            Some(Either::Right(_)) => {}
         }
-    });
-    match waited.await {
-        None => Err(Cut::Gone),
-        Some(Err(error)) => Err(Cut::Revoked(error)),
-        Some(Ok(None)) => Err(Cut::Late),
-        Some(Ok(Some(result))) => Ok(result),
+        let Some(own) = own.filter(|_| pause < left) else { return Err(Cut::Late) };
+        let asking = own.refusal();
+        pin_mut!(asking);
+        match gone.unless(select(work.as_mut(), asking)).await {
+            None => return Err(Cut::Gone),
+            Some(Either::Left((result, _))) => return Ok(result),
+            Some(Either::Right((Some(error), _))) => return Err(Cut::Revoked(error)),
+            Some(Either::Right((None, _))) => {}
+        }
     }
 }

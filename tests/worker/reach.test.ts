@@ -46,7 +46,11 @@ const numbers = (many: number) => Array.from({ length: many }, (_, n) => n);
 const elsewhere = (project: Project, path: string, options: Json) => admin(`/projects/${project.id}${path}`, options, `${gateway.url}/elsewhere`);
 const toldSince = async (): Promise<{ user: string; at: number }[]> => (await call(`${gateway.url}/test`, { body: {} })).json.told;
 
+/** After a change the project's object makes sure once more that all have heard: who got a lease just before gives it back then. */
+const SETTLED_MS = 4_000;
+
 async function active(project: Project, many: number): Promise<User[]> {
+  await sleep(SETTLED_MS);
   return each(numbers(many), async (n) => {
     const user = await project.user(`user-${n}`);
     const { status, text } = await user.chat();
