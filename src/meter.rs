@@ -139,6 +139,13 @@ impl Meter {
         }
     }
 
+    /// The same of a request that has waited for its stream: when it is to be asked next whether it may go on, epoch ms.
+    #[must_use]
+    pub const fn alive_from(mut self, due_ms: u64) -> Self {
+        self.alive_ms = Some(due_ms.saturating_sub(ALIVE_MS));
+        self
+    }
+
     /// What is due at `now` (epoch ms). After `Report` a report is under way until `answered` is called.
     pub fn look(&mut self, seen: &Seen, now: u64) -> Due {
         if let Some(error) = self.over.take() {
@@ -345,6 +352,14 @@ mod tests {
         assert_eq!(meter.look(&text(330), 1_000), Due::Report(Some(Wish { used: 110, held: 105 })), "some came, not enough");
         meter.answered(Ok(denied(105)));
         assert_eq!(meter.look(&text(330), 1_000), Due::Stop(refusal().error()));
+    }
+
+    #[test]
+    fn a_stream_that_was_waited_for_is_looked_at_no_later() {
+        let mut meter = meter(100, None).alive_from(8_000);
+        assert_eq!(meter.look(&Seen::default(), 7_999), Due::Nothing);
+        assert_eq!(meter.alive_at(6_000), 8_000);
+        assert_eq!(meter.look(&Seen::default(), 8_000), Due::Report(None));
     }
 
     /// Whatever its maximum, and whether the provider says anything or not.

@@ -7,6 +7,7 @@
 use web_sys::{Request, Response};
 use worker::{Context, Env, event};
 
+use crate::auth::standing;
 use crate::cors;
 use crate::edge::answer::{Answer, Body, Facts};
 use crate::edge::caller::Caller;
@@ -101,7 +102,7 @@ async fn user(
             facts.extend(left);
             result
         }
-        (Err(refused), Err(_)) if matches!(refused.code(), Code::InvalidToken | Code::Forbidden) => Err(refused),
+        (Err(refused), Err(_)) if standing::is_over(&refused) => Err(refused),
         // The answer itself does not depend on it.
         (Err(_), result) => result,
     }

@@ -13,8 +13,9 @@ use crate::auth::standing;
 use crate::auth::token::Principal;
 use crate::edge::caller::Caller;
 use crate::edge::inbound::{Costs, Inbound};
-use crate::edge::{objects, snapshots};
+use crate::edge::{clock, objects, snapshots};
 use crate::error::{Error, Result};
+use crate::meter::ALIVE_MS;
 use crate::user::command::Progress;
 use crate::user::pass::Pass;
 use crate::user::{Command, Outcome};
@@ -28,6 +29,8 @@ pub struct OwnObject {
     version: Cell<u64>,
     /// What the request has cost so far.
     costs: Rc<Costs>,
+    /// When it was last asked whether the token is good, epoch ms.
+    asked_ms: Cell<u64>,
 }
 
 impl OwnObject {
@@ -39,7 +42,13 @@ impl OwnObject {
             request_id: inbound.request_id.clone(),
             version: Cell::new(caller.project.snapshot.version),
             costs: Rc::clone(&inbound.costs),
+            asked_ms: Cell::new(clock::now_ms()),
         }
+    }
+
+    /// When it is to be asked again, epoch ms: whatever the request goes through, its token is looked at every few seconds.
+    pub fn due_ms(&self) -> u64 {
+        self.asked_ms.get().saturating_add(ALIVE_MS)
     }
 
     /// Asks; reads the configuration again if the object knows of a newer one.
@@ -67,6 +76,8 @@ impl OwnObject {
     pub async fn once(&self, command: &Command, prepares: bool) -> Result<Outcome> {
         let claims = &self.principal.claims;
         let pass = Pass { prepares, ..self.pass() };
+        // Also if it does not answer: it is not asked without a pause.
+        self.asked_ms.set(clock::now_ms());
         let (outcome, rows) = objects::user_with(&self.env, &claims.pid, &claims.uid, Some(&pass), command).await?;
         self.costs.object_call(rows);
         Ok(outcome)

@@ -38,7 +38,8 @@ pub struct Reporting {
 impl Reporting {
     /// Of a request that holds this.
     pub fn of(account: &Rc<Account>, reservation: &Reservation) -> Self {
-        Self { meter: Meter::new(reservation), account: Rc::clone(account), under_way: None }
+        let meter = Meter::new(reservation).alive_from(account.own.due_ms());
+        Self { meter, account: Rc::clone(account), under_way: None }
     }
 
     /// Prompt tokens by our own count.

@@ -12,7 +12,6 @@ use crate::edge::clock;
 use crate::edge::gone::Gone;
 use crate::edge::own_object::OwnObject;
 use crate::error::Error;
-use crate::meter::ALIVE_MS;
 
 /// What ended a wait.
 pub enum Cut {
@@ -33,8 +32,9 @@ pub async fn wait<T>(gone: &Gone, own: Option<&OwnObject>, ms: u64, work: impl F
     pin_mut!(work);
     let until = clock::now_ms().saturating_add(ms);
     loop {
-        let left = until.saturating_sub(clock::now_ms());
-        let pause = if own.is_some() { left.min(ALIVE_MS) } else { left };
+        let now = clock::now_ms();
+        let left = until.saturating_sub(now);
+        let pause = own.map_or(left, |own| left.min(own.due_ms().saturating_sub(now)));
         match gone.unless(select(work.as_mut(), clock::sleep(pause))).await {
             None => return Err(Cut::Gone),
             Some(Either::Left((result, _))) => return Ok(result),

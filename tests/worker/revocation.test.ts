@@ -4,7 +4,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { expectError } from "../support/contract.ts";
 import { Project, User } from "../support/project.ts";
-import { completion, event, chunk, EVENT_STREAM } from "../support/script.ts";
+import { completion, event, chunk, EVENT_STREAM, json } from "../support/script.ts";
 import { eventually, Upstream } from "../support/upstream.ts";
 
 const claims = (token: string) => JSON.parse(Buffer.from(token.split(".")[1]!, "base64url").toString());
@@ -158,6 +158,19 @@ describe("a request that still waits for its provider is answered as a new one w
     }, 15_000);
     expect(totals.input_tokens).toBeGreaterThan(0);
   });
+});
+
+it("a request that is tried again and again is looked at as often as one that waits", { timeout: 40_000 }, async () => {
+  const failing = await Upstream.start({ ...json({ error: { message: "overloaded" } }, 503), steps: [{ wait: 3_000 }, { send: "{}" }] });
+  const own = await Project.create({ providers: { main: failing.url }, settings: { routing: { retries: 5 } } });
+  const user = await own.user("retried");
+  const answering = user.chat();
+  await eventually("the provider is asked", () => failing.journal.length === 1);
+  await revoke({ uid: "retried" }, own);
+  const begun = Date.now();
+  expectError(await answering, 401, "invalid_token");
+  expect(Date.now() - begun).toBeLessThan(PROMISE_MS);
+  expect(failing.journal.length, "it was tried again").toBeGreaterThan(1);
 });
 
 it("a suspended project refuses every user, also those without a lease", async () => {
