@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePort, isFree } from "../../tests/support/port.ts";
 import { at } from "../project.mjs";
 
 const START_MS = 90_000;
@@ -37,10 +37,6 @@ async function started(port, env) {
   return gateway;
 }
 
-const isFree = (port) => new Promise((resolve) => {
-  const server = createServer().once("error", () => resolve(false)).listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-});
-
 /** Ended means that the next one may have the port, not only that nobody answers. */
 async function untilFree(port) {
   const deadline = Date.now() + 10_000;
@@ -50,13 +46,6 @@ async function untilFree(port) {
   }
   assert.fail("the gateway still has its port");
 }
-
-const freePort = () => new Promise((resolve) => {
-  const server = createServer().listen(0, "127.0.0.1", () => {
-    const { port } = server.address();
-    server.close(() => resolve(port));
-  });
-});
 
 const port = await freePort();
 const keyOf = ({ output }) => output.match(/behest_sk_live_[0-9a-f]{32}/)?.[0];

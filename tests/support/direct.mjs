@@ -1,6 +1,6 @@
 // The built Worker on Miniflare without wrangler's own proxy in front, run as a child process by gateway.ts: the client's connection is
 // workerd's own, so that a test can see what the Worker does when it breaks.
-// Always holds: bindings from wrangler.toml, variables from the argument alone; an `entry` is a module that stands before the built one and
+// Always holds: it says where it listens; bindings from wrangler.toml, variables from the argument alone; an `entry` is a module that stands before the built one and
 // imports it as `./index.js`; `AI` is bound if there is a script for it; with `second`, the same Worker runs in another isolate too, bound
 // as `ELSEWHERE`, over the first one's objects and KV. Absent: static assets.
 import { readFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import { basename, join } from "node:path";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
 
-const { root, port, persist, vars, entry, ai, second } = JSON.parse(process.argv[2]);
+const { root, persist, vars, entry, ai, second } = JSON.parse(process.argv[2]);
 process.chdir(root);
 const { modulesRules: _rules, assets: _assets, ...worker } = unstable_getMiniflareWorkerOptions("wrangler.toml").workerOptions;
 const build = join(root, "build");
@@ -19,8 +19,8 @@ const first = { ...worker, name: "behest", modulesRoot: build, modules, bindings
 const theirs = Object.fromEntries(Object.entries(worker.durableObjects).map(([name, object]) => [name, { ...object, scriptName: first.name }]));
 const elsewhere = { ...first, name: "elsewhere", durableObjects: theirs, serviceBindings: {} };
 const miniflare = new Miniflare(convertV4MiniflareOptions({
-  host: "127.0.0.1", port, cf: false, resourcePersistencePath: persist,
+  host: "127.0.0.1", port: 0, cf: false, resourcePersistencePath: persist,
   workers: [first, ...(ai ? [fake] : []), ...(second ? [elsewhere] : [])],
 }));
-await miniflare.ready;
+console.log(`Ready on ${(await miniflare.ready).origin}`);
 process.once("SIGTERM", () => void miniflare.dispose().then(() => process.exit(0)));

@@ -1,10 +1,10 @@
-// The built Worker as a child process: `wrangler dev`, as a newcomer would run it, on a free loopback port; or Miniflare alone (direct.mjs).
-// Always holds: start() resolves only once /healthz answers, or rejects with the end of the log; stop() and kill() end exactly this
-// child's process group (wrangler, esbuild, workerd) and nothing else; no variable of the caller's environment or `.dev.vars` leaks in.
+// The built Worker as a child process: `wrangler dev`, as a newcomer would run it, on a loopback port that the kernel gives it; or Miniflare
+// alone (direct.mjs). Always holds: start() resolves only once /healthz answers, or rejects with the end of the log; stop() and kill() end
+// exactly this child's process group (wrangler, esbuild, workerd) and nothing else; no variable of the caller's environment or `.dev.vars`
+// leaks in.
 // Absent: building. `npm run build` comes first.
 import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -40,9 +40,14 @@ export interface StartOptions {
   healthMs?: number;
 }
 
+/** What wrangler and direct.mjs print when they listen. Asking for port 0 and reading which it is: one chosen beforehand may be gone again. */
+const READY = /Ready on (http:\/\/127\.0\.0\.1:\d+)\s/;
+
 export class Gateway {
+  /** Its origin, once it has started. */
+  url = "";
+
   private constructor(
-    readonly url: string,
     readonly persist: string,
     readonly logFile: string,
     private readonly child: ChildProcess,
@@ -53,11 +58,10 @@ export class Gateway {
     const scratch = mkdtempSync(join(tmpdir(), "behest-test-"));
     const persist = options.persist ?? join(scratch, "state");
     const logFile = join(scratch, "gateway.log");
-    const port = await freePort();
     const vars = Object.fromEntries(Object.entries({ ...DEFAULT_VARS, ...options.vars }).filter(([, value]) => value !== undefined)) as Vars;
-    const command = options.direct || options.entry || options.ai ? direct(port, persist, vars, options) : wranglerDev(port, persist, scratch, vars);
+    const command = options.direct || options.entry || options.ai ? direct(persist, vars, options) : wranglerDev(persist, scratch, vars);
     const child = launch(command, scratch, logFile);
-    const gateway = new Gateway(`http://127.0.0.1:${port}`, persist, logFile, child, scratch);
+    const gateway = new Gateway(persist, logFile, child, scratch);
     try {
       await gateway.untilHealthy(options.healthMs ?? START_MS);
     } catch (error) {
@@ -112,7 +116,8 @@ export class Gateway {
     const deadline = Date.now() + within;
     while (Date.now() < deadline) {
       if (!this.running) throw new Error(`wrangler ended with ${this.child.exitCode ?? this.child.signalCode}`);
-      const healthy = await fetch(`${this.url}/healthz`, { signal: AbortSignal.timeout(2_000) }).then((answer) => answer.arrayBuffer().then(() => answer.ok)).catch(() => false);
+      this.url = this.log().match(READY)?.[1] ?? "";
+      const healthy = this.url && await fetch(`${this.url}/healthz`, { signal: AbortSignal.timeout(2_000) }).then((answer) => answer.arrayBuffer().then(() => answer.ok)).catch(() => false);
       if (healthy) return;
       await sleep(50);
     }
@@ -120,21 +125,21 @@ export class Gateway {
   }
 }
 
-function wranglerDev(port: number, persist: string, scratch: string, vars: Vars): string[] {
+function wranglerDev(persist: string, scratch: string, vars: Vars): string[] {
   const wrangler = join(projectRoot, "node_modules", "wrangler", "bin", "wrangler.js");
   if (!existsSync(wrangler)) throw new Error("wrangler is not installed: run `npm ci` first");
   const empty = join(scratch, "empty.env");
   writeFileSync(empty, "");
   return [
-    wrangler, "dev", "--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0", "--persist-to", persist,
+    wrangler, "dev", "--ip", "127.0.0.1", "--port", "0", "--inspector-port", "0", "--persist-to", persist,
     "--env-file", empty, "--show-interactive-dev-session=false", ...Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}:${value}`]),
   ];
 }
 
-function direct(port: number, persist: string, vars: Vars, { entry: name, ai, second }: StartOptions): string[] {
+function direct(persist: string, vars: Vars, { entry: name, ai, second }: StartOptions): string[] {
   const texts = Object.fromEntries(Object.entries(vars).map(([name, value]) => [name, String(value)]));
   const entry = name && fileURLToPath(new URL(name, import.meta.url));
-  return [fileURLToPath(new URL("direct.mjs", import.meta.url)), JSON.stringify({ root: projectRoot, port, persist, vars: texts, entry, ai, second })];
+  return [fileURLToPath(new URL("direct.mjs", import.meta.url)), JSON.stringify({ root: projectRoot, persist, vars: texts, entry, ai, second })];
 }
 
 function launch(command: string[], scratch: string, logFile: string): ChildProcess {
@@ -157,15 +162,4 @@ function environment(home: string): NodeJS.ProcessEnv {
     CLOUDFLARE_CF_FETCH_ENABLED: "false",
     WRANGLER_SEND_METRICS: "false",
   };
-}
-
-export async function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }

@@ -5,8 +5,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll } from "vitest";
-import { freePort } from "./gateway.ts";
 import { projectRoot } from "./missing.ts";
+import { freePort } from "./port.ts";
 
 const TAIL = 200_000;
 

@@ -4,7 +4,6 @@
 // Absent: what the program is.
 import { spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { at } from "../../../scripts/project.mjs";
 
@@ -36,14 +35,4 @@ export class Child {
     this.#process.stdin.end();
     return this.#ended;
   }
-}
-
-export function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
 }

@@ -7,7 +7,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { at } from "../../../scripts/project.mjs";
 import { needPackages } from "../../../scripts/python.mjs";
-import { Child, freePort } from "./child.mjs";
+import { freePort } from "../../support/port.ts";
+import { Child } from "./child.mjs";
 import * as redis from "./redis.mjs";
 
 const HERE = at("tests", "bench", "budgets");

@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { TOOLS } from "../../../scripts/project.mjs";
 import { attempt } from "../../../scripts/run.mjs";
 import { step } from "../../../scripts/terminal.mjs";
-import { Child, freePort } from "./child.mjs";
+import { freePort } from "../../support/port.ts";
+import { Child } from "./child.mjs";
 
 const PACKAGES = ["redis-server", "redis-tools", "liblzf1", "libjemalloc2"];
 const FOLDER = join(TOOLS, "redis");
