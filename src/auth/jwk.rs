@@ -242,6 +242,7 @@ mod tests {
             (ec(&json!({})), None, "ES256"),
             (ec(&json!({"crv": "P-384", "x": long, "y": long})), None, "ES384"),
             (okp(&json!({"kid": "k"})), None, "EdDSA"),
+            (okp(&json!({"alg": "Ed25519"})), Some("EdDSA"), "EdDSA"),
         ] {
             let key = PublicKey::from_jwk(&jwk, named).unwrap();
             assert_eq!(key.alg.name(), alg, "{jwk}");
@@ -280,6 +281,7 @@ mod tests {
             ("public_key", rsa(&json!({})), Some("ES256")),
             ("public_key", rsa(&json!({})), Some("HS256")),
             ("public_key", rsa(&json!({"alg": "EdDSA"})), None),
+            ("public_key", ec(&json!({"alg": "Ed25519"})), None),
             ("alg", rsa(&json!({"alg": "PS256"})), Some("RS256")),
             ("alg", rsa(&json!({"alg": "none"})), None),
             ("alg", rsa(&json!({"alg": 7})), None),

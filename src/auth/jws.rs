@@ -42,9 +42,10 @@ impl Algorithm {
     pub const ALL: [Self; 10] =
         [Self::Rs256, Self::Rs384, Self::Rs512, Self::Ps256, Self::Ps384, Self::Ps512, Self::Es256, Self::Es384, Self::EdDsa, Self::Hs256];
 
-    /// By its name in `alg`, in exactly that case: `nOnE` is no spelling of anything.
+    /// By its name in `alg`, in exactly that case: `nOnE` is no spelling of anything. `EdDSA` has a second one, for the only curve that
+    /// is taken here: `Ed25519` (RFC 9864, 2.2).
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|one| one.name() == name)
+        Self::ALL.into_iter().find(|one| one.name() == name).or_else(|| (name == "Ed25519").then_some(Self::EdDsa))
     }
 
     /// What `alg` says.
@@ -163,6 +164,7 @@ mod tests {
     fn what_is_written_is_read() {
         for (header, kid) in [
             (r#"{"alg":"EdDSA"}"#, None),
+            (r#"{"alg":"Ed25519"}"#, None),
             (r#"{"alg":"EdDSA","typ":"jwt","kid":""}"#, Some("")),
             (
                 r#" {"alg":"EdDSA","typ":"AT+jwt","kid":"../../etc/passwd' OR 1=1 --","x5t":"AAAAAAAAAAAAAAAAAAAAAAAAAAA","cat":"cl_B7"}"#,
@@ -184,7 +186,7 @@ mod tests {
         let parts: Vec<&str> = good.split('.').collect();
         let mut refused: Vec<String> = REFUSED.iter().map(|name| with(&format!(r#""{name}":null"#))).collect();
         refused.extend(
-            ["none", "None", "nOnE", "NONE", "", "HS384", "eddsa", "ES256K", "RSA-OAEP", "ES512"]
+            ["none", "None", "nOnE", "NONE", "", "HS384", "eddsa", "ed25519", "Ed448", "ES256K", "RSA-OAEP", "ES512"]
                 .map(|alg| token(&format!(r#"{{"alg":"{alg}"}}"#), "{}")),
         );
         refused.extend(

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use self::preset::{Given, Known, checked_url};
 use crate::auth::jwks::KeySet;
+use crate::auth::jws::Algorithm;
 use crate::config::provider::Sealing;
 use crate::error::{Error, Result};
 use crate::json;
@@ -147,7 +148,7 @@ impl Issuer {
         let issuer = issuer(&body, &known, preset, sealing.allow_private)?;
         let keys = keys(&body, known.keys, &context(project_id, name), sealing)?;
         let audience = audience(&body, known.audience, known.whole_issuer)?;
-        let algorithms = algorithms(body.algorithms, &keys)?;
+        let algorithms = algorithms(&body.algorithms, &keys)?;
         let (user_id_claim, tier_claim) = (body.user_id_claim.unwrap_or_else(|| "sub".to_owned()), body.tier_claim);
         check_claim("user_id_claim", &user_id_claim)?;
         tier_claim.iter().try_for_each(|claim| check_claim("tier_claim", claim))?;
@@ -289,12 +290,14 @@ fn audience(body: &Body, known: Option<Vec<String>>, whole_issuer: bool) -> Resu
     }
 }
 
-fn algorithms(names: Vec<String>, keys: &Keys) -> Result<Vec<String>> {
+fn algorithms(names: &[String], keys: &Keys) -> Result<Vec<String>> {
     let allowed: &[&str] = if matches!(keys, Keys::Secret(_)) { &[HMAC] } else { &ALGORITHMS };
-    match names.iter().find(|name| !allowed.contains(&name.as_str())) {
-        Some(_) => Err(Error::invalid("algorithms", format!("algorithms: each must be one of {}.", allowed.join(", ")))),
-        None => Ok(names),
-    }
+    let known = |name: &String| Algorithm::named(name).map(Algorithm::name).filter(|name| allowed.contains(name)).map(str::to_owned);
+    names
+        .iter()
+        .map(known)
+        .collect::<Option<_>>()
+        .ok_or_else(|| Error::invalid("algorithms", format!("algorithms: each must be one of {}.", allowed.join(", "))))
 }
 
 fn list(field: &str, texts: Vec<String>) -> Result<Vec<String>> {

@@ -104,7 +104,7 @@ impl NewSigningKey {
 }
 
 fn made(alg: Option<&str>) -> Result<Algorithm> {
-    let found = MADE.into_iter().find(|made| made.name() == alg.unwrap_or("RS256"));
+    let found = Algorithm::named(alg.unwrap_or("RS256")).filter(|alg| MADE.contains(alg));
     found
         .ok_or_else(|| Error::invalid("alg", format!("alg of a key that is made must be one of {}.", MADE.map(Algorithm::name).join(", "))))
 }
@@ -150,6 +150,7 @@ mod tests {
             (json!({"public_key": " {\"kty\": \"RSA\"}"}), Wanted::Registered(json!({"kty": "RSA"}))),
             (json!({"generate": true}), Wanted::Made(Algorithm::Rs256)),
             (json!({"generate": true, "alg": "EdDSA", "name": "n", "kid": "sk_a.b-c"}), Wanted::Made(Algorithm::EdDsa)),
+            (json!({"generate": true, "alg": "Ed25519", "name": "n", "kid": "sk_a.b-c"}), Wanted::Made(Algorithm::EdDsa)),
         ] {
             assert_eq!(read(body.clone()).unwrap().wanted, expected, "{body}");
         }

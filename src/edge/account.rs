@@ -4,8 +4,9 @@
 //! settling (`settle`).
 
 use crate::api::usage::TokenUsage;
+use crate::edge::objects::something_else;
 use crate::edge::own_object::OwnObject;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::user::command::{Estimate, Extend, Limits, Progress, Progressed, Reroute, Reservation};
 use crate::user::store::Served;
 use crate::user::{Command, Outcome};
@@ -49,8 +50,4 @@ impl Account {
             _ => Err(something_else()),
         }
     }
-}
-
-fn something_else() -> Error {
-    Error::server("the user object answered something else")
 }

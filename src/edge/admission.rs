@@ -17,10 +17,11 @@ use crate::edge::answer::Facts;
 use crate::edge::caller::Caller;
 use crate::edge::deployment::Deployment;
 use crate::edge::inbound::Inbound;
+use crate::edge::objects::something_else;
 use crate::edge::own_object::OwnObject;
 use crate::edge::pump::WHOLE_MS;
 use crate::edge::settle::{Ticket, Trail, Turn};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::price::Rates;
 use crate::provider::{Extras, Target};
 use crate::question::Question;
@@ -196,7 +197,7 @@ impl Admission<'_> {
                 Err(refused.refusal.error())
             }
             Outcome::Stale { .. } => Ok(None),
-            _ => Err(Error::server("the user object answered something else")),
+            _ => Err(something_else()),
         }
     }
 

@@ -9,6 +9,7 @@ use crate::edge::admin::check_id;
 use crate::edge::answer::{Answer, Body};
 use crate::edge::inbound::Inbound;
 use crate::edge::objects;
+use crate::edge::objects::something_else;
 use crate::error::{Error, Result};
 use crate::project::audit::{By, Command, Entry, KeyUse, Outcome, Query};
 use crate::route::Route;
@@ -69,8 +70,4 @@ pub async fn key_uses(inbound: &Inbound, project_id: &str) -> Result<Vec<KeyUse>
         Outcome::KeyUses(uses) => Ok(uses),
         _ => Err(something_else()),
     }
-}
-
-fn something_else() -> Error {
-    Error::server("the project's object answered something else")
 }

@@ -13,6 +13,7 @@ use crate::edge::answer::{Answer, Body, Facts};
 use crate::edge::caller::Caller;
 use crate::edge::deployment::{self, Deployment};
 use crate::edge::inbound::Inbound;
+use crate::edge::objects::something_else;
 use crate::edge::own_object::OwnObject;
 use crate::edge::{access, address, admin, attenuate, chat, clock, log, mint, models, question, random, threads, token_exchange, usage};
 use crate::error::{Code, Error, Result};
@@ -137,7 +138,7 @@ async fn limits(inbound: &Inbound, caller: &Caller, prepares: bool) -> Result<Op
     match OwnObject::of(inbound, caller).once(&Command::Limits(caller.limits()), prepares).await? {
         Outcome::Rate(rate) => Ok(Some(caller.limit_headers(rate))),
         Outcome::Stale { .. } => Ok(None),
-        _ => Err(Error::server("the user object answered something else")),
+        _ => Err(something_else()),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::api::{project_usage, requests as rows};
 use crate::edge::admin::check_id;
 use crate::edge::answer::Answer;
 use crate::edge::inbound::Inbound;
+use crate::edge::objects::something_else;
 use crate::edge::{audit, clock, objects};
 use crate::error::{Error, Result};
 use crate::project::audit::Entry;
@@ -118,8 +119,4 @@ async fn ask_user(inbound: &Inbound, id: &str, uid: &str, command: &user::Comman
     let (outcome, rows) = objects::user(&inbound.env, id, uid, command).await?;
     inbound.costs.object_call(rows);
     Ok(outcome)
-}
-
-fn something_else() -> Error {
-    Error::server("an object answered something else")
 }

@@ -10,8 +10,9 @@ use crate::edge::answer::Answer;
 use crate::edge::api_keys::{self, Opened};
 use crate::edge::deployment::Deployment;
 use crate::edge::inbound::{Inbound, MAX_SMALL_BODY};
+use crate::edge::objects::something_else;
 use crate::edge::{clock, isolate, objects, random};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::user::minted::Minted;
 use crate::user::{Command, Outcome};
 
@@ -60,6 +61,6 @@ async fn remembered(inbound: &Inbound, minted: Minted, mint: &Mint) -> Result<Mi
     inbound.costs.object_call(rows);
     match outcome {
         Outcome::Minted(first) => idempotency::same(first, &fingerprint),
-        _ => Err(Error::server("the user object answered something else")),
+        _ => Err(something_else()),
     }
 }

@@ -9,6 +9,7 @@ use crate::auth::marks::Revocation;
 use crate::edge::answer::Answer;
 use crate::edge::deployment::Deployment;
 use crate::edge::inbound::{Inbound, MAX_SMALL_BODY};
+use crate::edge::objects::something_else;
 use crate::edge::{admin, audit, clock, objects};
 use crate::error::{Error, Result};
 use crate::project::audit::Entry;
@@ -34,7 +35,7 @@ pub async fn serve(inbound: &mut Inbound, _deployment: &Deployment, route: Route
             let (outcome, rows) = objects::user(&inbound.env, &id, &uid, &user::Command::Revoke(mark)).await?;
             inbound.costs.object_call(rows);
             if !matches!(outcome, Outcome::Noted) {
-                return Err(Error::server("the user object answered something else"));
+                return Err(something_else());
             }
             audit::record(inbound, &id, Entry::new("revocation.create", uid, Value::Null)).await?;
         }

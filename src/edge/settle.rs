@@ -12,6 +12,7 @@ use worker::{Context, Env};
 
 use crate::api::usage::TokenUsage;
 use crate::edge::inbound::Costs;
+use crate::edge::objects::something_else;
 use crate::edge::{clock, log, objects};
 use crate::error::{Error, Result};
 use crate::meter::Seen;
@@ -216,7 +217,7 @@ impl Ticket {
         self.costs.object_call(rows);
         match outcome {
             Outcome::Finished(finished) => Ok(finished.micro_usd),
-            _ => Err(Error::server("the user object answered something else")),
+            _ => Err(something_else()),
         }
     }
 }

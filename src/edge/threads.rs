@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use crate::edge::answer::Answer;
 use crate::edge::caller::Caller;
 use crate::edge::inbound::Inbound;
+use crate::edge::objects::something_else;
 use crate::edge::own_object::OwnObject;
 use crate::error::{Code, Error, Result};
 use crate::route::Route;
@@ -35,7 +36,7 @@ pub async fn serve(inbound: &mut Inbound, caller: &Caller, route: Route) -> Resu
             Ok(page(inbound, &json(&data)?, first))
         }
         Outcome::Deleted => Ok(Answer::empty(204)),
-        _ => Err(Error::server("the user object answered something else")),
+        _ => Err(something_else()),
     }
 }
 
@@ -45,7 +46,7 @@ async fn only(inbound: &Inbound, caller: &Caller, id: &str) -> Result<Answer> {
     match OwnObject::of(inbound, caller).ask(&command).await {
         Ok(Outcome::Thread(thread)) => Ok(Answer::json_text(200, json(&[thread])?)),
         Err(error) if error.code() == Code::NotFound => Ok(Answer::json_text(200, "[]")),
-        Ok(_) => Err(Error::server("the user object answered something else")),
+        Ok(_) => Err(something_else()),
         Err(error) => Err(error),
     }
 }

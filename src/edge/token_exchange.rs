@@ -11,9 +11,10 @@ use crate::edge::answer::{Answer, Facts};
 use crate::edge::caller::Caller;
 use crate::edge::deployment::Deployment;
 use crate::edge::inbound::{Inbound, MAX_SMALL_BODY};
+use crate::edge::objects::something_else;
 use crate::edge::own_object::OwnObject;
 use crate::edge::{login, random};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::user::{Command, Outcome};
 
 /// Serves the route.
@@ -45,7 +46,7 @@ pub async fn serve(inbound: &mut Inbound, deployment: &Deployment, facts: &mut F
 async fn admit(inbound: &Inbound, caller: &Caller, facts: &mut Facts) -> Result<()> {
     match OwnObject::of(inbound, caller).ask(&Command::Limits(caller.limits())).await? {
         Outcome::Rate(rate) => facts.extend(caller.limit_headers(rate)),
-        _ => return Err(Error::server("an object answered something else")),
+        _ => return Err(something_else()),
     }
     Ok(())
 }

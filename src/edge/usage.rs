@@ -11,8 +11,9 @@ use crate::edge::answer::Answer;
 use crate::edge::caller::Caller;
 use crate::edge::inbound::Inbound;
 use crate::edge::objects;
+use crate::edge::objects::something_else;
 use crate::edge::own_object::OwnObject;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::route::Route;
 use crate::user::report::{Cell, UsageQuery};
 use crate::user::{Command, Outcome};
@@ -61,8 +62,4 @@ async fn cells(inbound: &Inbound, caller: &Caller, window: Window, step: Option<
 
 async fn ask(inbound: &Inbound, caller: &Caller, command: &Command) -> Result<Outcome> {
     OwnObject::of(inbound, caller).ask(command).await
-}
-
-fn something_else() -> Error {
-    Error::server("the user object answered something else")
 }

@@ -9,6 +9,7 @@ use crate::config::overrides;
 use crate::edge::admin::ask;
 use crate::edge::answer::Answer;
 use crate::edge::inbound::Inbound;
+use crate::edge::objects::something_else;
 use crate::edge::{audit, objects};
 use crate::error::{Error, Result};
 use crate::project::{self, audit::Entry};
@@ -43,6 +44,6 @@ async fn limits(inbound: &Inbound, id: &str, uid: &str, command: &Command) -> Re
     }
     match outcome {
         Outcome::Overrides(overrides) => Ok(Answer::json(200, &overrides::view(uid, overrides))),
-        _ => Err(Error::server("the user object answered something else")),
+        _ => Err(something_else()),
     }
 }

@@ -47,7 +47,7 @@ pub struct Holder {
     pub unsettled: bool,
     /// The newest grant was for one request only.
     pub single: bool,
-    /// The configuration that the user knows of, by its own word.
+    /// The configuration that the user knows of: by its own word, or because all that it can have came with it.
     pub told: u64,
     /// When it last wrote, epoch ms.
     pub heard: u64,
@@ -147,6 +147,10 @@ impl Holder {
 
     /// Notes a grant.
     pub fn give(&mut self, lease: &Lease, now: u64) {
+        if self.grant == 0 {
+            // Its first: without it, it can do nothing, and with it, it knows. Calling it back would tell it nothing new.
+            self.told = self.told.max(lease.version);
+        }
         self.grant = lease.grant;
         self.until = now + lease.ttl_ms;
         self.latest = self.latest.max(self.until);
@@ -198,5 +202,25 @@ impl Holder {
             granted: granted.collect(),
             limited: limited.collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_grant_tells_of_its_configuration_and_later_ones_may_be_lost() {
+        let span = Span { day: 20_000, month: 200 };
+        let lease = |version, grant| Lease { version, grant, ..Lease::default() };
+        let report = |version, grant| Report { epoch: 1, number: 1, version, grant, span, ..Report::default() };
+        let mut holder = Holder::default();
+        holder.take(&report(3, 0), span, 0);
+        holder.give(&lease(7, 1), 0);
+        assert_eq!(holder.told, 7);
+        holder.give(&lease(8, 2), 0);
+        assert_eq!(holder.told, 7, "it may still use the first");
+        holder.take(&report(8, 2), span, 0);
+        assert_eq!(holder.told, 8);
     }
 }

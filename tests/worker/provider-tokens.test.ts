@@ -72,6 +72,10 @@ const PRODUCTS: Product[] = [
     claims: (id, at) => ({ ...hour(), auth_time: now(), jti: `onrtro:${randomUUID()}`, iss: `${at}/realms/${id}`, aud: ["realm-management", "account"], sub: ANN, typ: "Bearer", azp: "app", sid: randomUUID(), acr: "1", "allowed-origins": ["https://app.example"], realm_access: { roles: ["admin"] }, resource_access: { account: { roles: ["manage-account"] } }, scope: "openid email", email_verified: true, preferred_username: "ann" }),
   },
   {
+    name: "an issuer that names its algorithm as RFC 9864 does", alg: "Ed25519", head: { typ: "at+jwt" }, config: (id) => ({ issuer: `https://${id}.example`, audience: "app", algorithms: ["Ed25519"] }), elsewhere: { aud: "other" }, user: "ann",
+    claims: (id) => ({ iss: `https://${id}.example`, aud: "app", ...hour(), sub: "ann", client_id: "app", jti: randomUUID() }),
+  },
+  {
     name: "an OIDC provider by its address (Okta)", alg: "RS256", head: {}, config: (id) => ({ issuer: `https://${id}.okta.com/oauth2/default`, audience: "api://default" }), elsewhere: { aud: "api://other" }, user: "ann@example.com",
     claims: (id) => ({ ver: 1, jti: "AT.0mP4JKAZX1iACIT4vbEDF7LpvDVjxypPMf0D7uX39RE", iss: `https://${id}.okta.com/oauth2/default`, aud: "api://default", ...hour(), cid: "nmdP1fcyvdVO11AL7ECm", uid: "00ujmkLgagxeRrAg20g3", scp: ["openid", "email"], auth_time: now(), sub: "ann@example.com" }),
   },

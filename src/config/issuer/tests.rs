@@ -114,6 +114,8 @@ fn a_secret_is_sealed_never_shown_and_the_only_key() {
     assert!(!keys.takes("HS256") && keys.takes("ES256"));
     let named = parse(&json!({"preset": "supabase", "project_ref": "abc", "algorithms": ["ES256"]})).unwrap();
     assert!(named.takes("ES256") && !named.takes("RS256"));
+    let renamed = parse(&json!({"preset": "supabase", "project_ref": "abc", "algorithms": ["Ed25519"]})).unwrap();
+    assert!(renamed.takes("EdDSA") && !renamed.takes("ES256"));
 }
 
 #[test]

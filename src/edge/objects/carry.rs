@@ -5,7 +5,8 @@
 
 use worker::Env;
 
-use crate::error::{Code, Error, Result};
+use super::something_else;
+use crate::error::{Code, Result};
 use crate::user::outbox::{Acknowledge, MOST_ENTRIES};
 use crate::user::{Command, Outcome};
 use crate::{rollup, user};
@@ -37,10 +38,6 @@ pub async fn carry(env: &Env, project_id: &str, uid: &str, ask: impl AsyncFn(Com
         ask(Command::Acknowledge(acknowledge)).await?;
     }
     Ok(false)
-}
-
-fn something_else() -> Error {
-    Error::server("an object answered something else")
 }
 
 /// Carries for a user's object from outside.

@@ -2,7 +2,7 @@
 //!
 //! Always holds: loading writes nothing, so that an object which somebody only asked for, by a name of his own making, leaves nothing behind.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,8 @@ const REPLACE: &str = "INSERT OR REPLACE INTO document (id, body) VALUES (1, ?)"
 pub struct Document<T> {
     sql: SqlStorage,
     cached: RefCell<Option<T>>,
+    /// There is the table.
+    prepared: Cell<bool>,
 }
 
 #[derive(Deserialize)]
@@ -32,7 +34,7 @@ struct Row {
 impl<T: Clone + Default + Serialize + DeserializeOwned> Document<T> {
     /// The document of this object.
     pub fn new(state: &State) -> Self {
-        Self { sql: state.storage().sql(), cached: RefCell::new(None) }
+        Self { sql: state.storage().sql(), cached: RefCell::new(None), prepared: Cell::new(false) }
     }
 
     /// The document, or its default if there is none yet.
@@ -54,7 +56,11 @@ impl<T: Clone + Default + Serialize + DeserializeOwned> Document<T> {
     }
 
     fn prepare(&self) -> Result<()> {
-        self.sql.exec(TABLE, None).map(drop).map_err(|e| Error::server(format!("document: {e}")))
+        if !self.prepared.get() {
+            self.sql.exec(TABLE, None).map_err(|e| Error::server(format!("document: {e}")))?;
+            self.prepared.set(true);
+        }
+        Ok(())
     }
 
     fn load_cached(&self) -> Result<T> {

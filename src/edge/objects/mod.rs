@@ -169,6 +169,11 @@ pub async fn directory(env: &Env, command: &crate::directory::Command) -> Result
     Ok(call(env, "DIRECTORY_OBJECT", DIRECTORY_NAME, &encode(command)?).await?.0)
 }
 
+/// The fault of an answer that is none to what was asked: the caller's code and the object's do not agree.
+pub fn something_else() -> Error {
+    Error::server("an object answered something else")
+}
+
 async fn call<T: DeserializeOwned>(env: &Env, binding: &str, name: &str, body: &str) -> Result<(T, u64)> {
     let exchange = exchange(env, binding, name, body);
     let answer =
