@@ -1,9 +1,9 @@
-// `npm run build`: the Worker (Rust → Wasm → build/index.js) and the playground (www → www/dist).
+// `npm run build`: the Worker (Rust → Wasm → build/index.js, beside it src/edge/entry.js, which stands before it) and the playground (www → www/dist).
 // Always holds: a half is rebuilt only when one of its inputs has changed (content, not time); worker-build is told where each of its
 // helpers is, so it never downloads one.
 // Absent: serving, secrets, tests.
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -13,13 +13,14 @@ import { findCargoTool, setup } from "./setup.mjs";
 import { dim, main, Problem, say, step } from "./terminal.mjs";
 
 const WASM = at("build", "index_bg.wasm");
+const ENTRY = at("build", "entry.js");
 /** worker-build's own list: rustc's defaults and what wasm-bindgen's catch wrappers need; nothing newer than workerd knows. */
 const WASM_FEATURES = ["mutable-globals", "sign-ext", "nontrapping-float-to-int", "bulk-memory", "multivalue", "reference-types", "exception-handling"].map((name) => `--enable-${name}`);
 const SKIPPED = new Set(["dist", "node_modules"]);
 
 /** Both halves; answers whether anything had to be built. */
 export async function build() {
-  const worker = await half("worker", ["src", "Cargo.toml", "Cargo.lock", "scripts/build.mjs"], await rustVersion(), at("build", "index.js"), buildWorker);
+  const worker = await half("worker", ["src", "Cargo.toml", "Cargo.lock", "scripts/build.mjs"], await rustVersion(), ENTRY, buildWorker);
   const www = await half("www", ["www", "package-lock.json"], "", at("www", "dist", "index.html"), buildWww);
   if (worker || www) say(dim(`  Wasm ${sizes(WASM)}`));
   return worker || www;
@@ -46,6 +47,7 @@ async function buildWorker() {
   const builder = await tool("worker-build", lockedVersion("worker"));
   await step("build the Worker", (progress) => run(builder, ["--release"], { env, log: "build-worker", onLine: compiling(progress) }), "the first time about 2 minutes");
   await step("leave the names out of the Wasm", () => run(npmTool("wasm-opt"), ["--strip-debug", ...WASM_FEATURES, WASM, "-o", WASM], { env, log: "strip-worker" }));
+  copyFileSync(at("src", "edge", "entry.js"), ENTRY);
 }
 
 async function buildWww() {

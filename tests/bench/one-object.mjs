@@ -2,18 +2,14 @@
 // so many requests like the last one that came the ordinary way, so many at once.
 // Always holds: the gateway's own code runs as built and knows nothing of this; an admission that is refused, or does not settle, is an error.
 // Absent: measuring time. An isolate's clock stands still between I/O.
-import gateway, * as built from "./index.js";
+import gateway, * as built from "./entry.js";
 
 const last = {};
 
-export class UserObject {
-  constructor(state, env) {
-    const inner = new built.UserObject(state, env);
-    this.alarm = () => inner.alarm();
-    this.fetch = async (request) => {
-      if (!last.finish) Object.assign(last, (await request.clone().json()).command, { name: state.id.name });
-      return inner.fetch(request);
-    };
+export class UserObject extends built.UserObject {
+  ask(text) {
+    if (!last.finish) Object.assign(last, JSON.parse(text).command, { name: this.ctx.id.name });
+    return super.ask(text);
   }
 }
 
@@ -21,7 +17,7 @@ export const { ProjectObject, DirectoryObject, AddressObject } = built;
 
 async function admissions(env, count, width) {
   const object = env.USER_OBJECT.getByName(last.name);
-  const ask = async (command) => (await (await object.fetch("https://object/", { method: "POST", body: JSON.stringify({ command }) })).json()).result.Ok;
+  const ask = async (command) => JSON.parse(await object.ask(JSON.stringify({ command }))).result.Ok;
   let begun = 0;
   await Promise.all(Array.from({ length: width }, async () => {
     while (begun < count) {

@@ -21,7 +21,7 @@ const binary = createRequire(createRequire(join(ROOT, "package.json")).resolve("
 
 /** A Worker as workerd serves it: its folder is made here, its modules are copies, so a build under way cannot disturb. */
 export const PASSTHROUGH = { modules: { "passthrough.mjs": at("tests", "bench", "passthrough.mjs") }, bindings: [], objects: {} };
-export const GATEWAY = { modules: { "index.js": at("build", "index.js"), "index_bg.wasm": at("build", "index_bg.wasm") }, bindings: [`(name = "CONFIG", kvNamespace = "kv")`], objects: OBJECTS };
+export const GATEWAY = { modules: { "entry.js": at("build", "entry.js"), "index.js": at("build", "index.js"), "index_bg.wasm": at("build", "index_bg.wasm") }, bindings: [`(name = "CONFIG", kvNamespace = "kv")`], objects: OBJECTS };
 
 export class Workerd {
   #child;

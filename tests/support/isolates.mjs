@@ -3,7 +3,7 @@
 // objects were told of a change, and when.
 // Always holds: the gateway's own code runs as built and knows nothing of this; a clock only goes forward; KV answers what it answered so
 // long ago by that clock, misses too. Absent: staleness of the other isolate's KV, and faults (unreliable.mjs).
-import gateway, * as built from "./index.js";
+import gateway, * as built from "./entry.js";
 
 const real = Date.now;
 let [ahead, patched, staleMs] = [0, false, 0];
@@ -56,17 +56,17 @@ function patch(storage) {
 }
 
 function observed(Built) {
-  return class {
+  return class extends Built {
     constructor(state, env) {
       patch(state.storage);
-      const inner = new Built(state, { ...env, CONFIG: late(env.CONFIG) });
-      this.alarm = () => inner.alarm();
-      this.fetch = async (request) => {
-        const { command } = await request.clone().json();
-        const answer = await inner.fetch(request);
-        if (command?.give_back) told.push({ user: command.give_back.user, version: command.give_back.version, at: real() });
-        return answer;
-      };
+      super(state, { ...env, CONFIG: late(env.CONFIG) });
+    }
+
+    async ask(text) {
+      const { command } = JSON.parse(text);
+      const answer = await super.ask(text);
+      if (command?.give_back) told.push({ user: command.give_back.user, version: command.give_back.version, at: real() });
+      return answer;
     }
   };
 }

@@ -1,7 +1,7 @@
 // The built Worker with an outside of its own: what it fetches from `https://….example` is served by the server at OUTSIDE (with the same path),
 // everything else goes where it says. `GET /roads` tells every address that was fetched since the last time it was asked.
 // Always holds: the gateway's own code runs as built and knows nothing of this. Absent: judgement of where it may go.
-import gateway, * as built from "./index.js";
+import gateway, * as built from "./entry.js";
 
 export const { UserObject, ProjectObject, DirectoryObject, AddressObject } = built;
 

@@ -3,7 +3,7 @@
 // Always holds: the gateway's own code runs as built and knows nothing of this; what befalls a message follows from the seed and its number.
 // Variables: FAULTS, the part of all messages that something befalls (0 to 1); FAULT_SEED; CLOCK_AHEAD_MS, by which all clocks of the Worker
 // are ahead of the machine's. Absent: faults of whole objects (a test kills the process), and of the way to the provider.
-import gateway, * as built from "./index.js";
+import gateway, * as built from "./entry.js";
 
 /** What may befall a message: what is settled, held, reported; what is told of it to the project; and what is asked of its limits. */
 const MESSAGES = new Set(["begin", "progress", "finish", "rollup", "lease"]);
@@ -19,20 +19,20 @@ function chance(seed) {
 }
 
 /** The name of a command is the only key of its JSON, or all of it; a user's object is told of a token beside it. */
-async function named(request) {
-  const message = await request.clone().json();
+function named(text) {
+  const message = JSON.parse(text);
   const command = message.command ?? message;
   return typeof command === "string" ? command : Object.keys(command)[0];
 }
 
-async function deliver(inner, env, request) {
-  const message = await named(request);
-  if (!MESSAGES.has(message) || chance(Number(env.FAULT_SEED)) >= Number(env.FAULTS)) return inner.fetch(request);
+async function deliver(ask, env, text) {
+  const message = named(text);
+  if (!MESSAGES.has(message) || chance(Number(env.FAULT_SEED)) >= Number(env.FAULTS)) return ask();
   const which = FAULTS[Math.floor(chance(Number(env.FAULT_SEED)) * FAULTS.length)];
   befallen[message] ??= Object.fromEntries(FAULTS.map((fault) => [fault, 0]));
   befallen[message][which] += 1;
   if (which === "lost") throw new Error("a test lost a message");
-  const answers = await Promise.all(which === "doubled" ? [inner.fetch(request.clone()), inner.fetch(request)] : [inner.fetch(request)]);
+  const answers = await Promise.all(which === "doubled" ? [ask(), ask()] : [ask()]);
   if (which === "unanswered") throw new Error("a test lost an answer");
   return answers[0];
 }
@@ -51,11 +51,14 @@ function ahead(ms, storage) {
 }
 
 function unreliable(Built) {
-  return class {
+  return class extends Built {
     constructor(state, env) {
       ahead(Number(env.CLOCK_AHEAD_MS ?? 0), state.storage);
-      const inner = new Built(state, env);
-      Object.assign(this, { fetch: (request) => deliver(inner, env, request), alarm: () => inner.alarm() });
+      super(state, env);
+    }
+
+    ask(text) {
+      return deliver(() => super.ask(text), this.env, text);
     }
   };
 }

@@ -5,9 +5,10 @@
 
 use std::cell::{Cell, RefCell};
 
+use wasm_bindgen::prelude::wasm_bindgen;
 use worker::{DurableObject, Env, Request, Response, SqlStorage, SqlStorageValue, State, durable_object};
 
-use super::{command, reply};
+use super::{no_door, read, reply};
 use crate::auth::address_window::{AddressWindow, Admit, Answer, PUT, ROWS, SCHEMA};
 use crate::edge::clock;
 use crate::error::{Error, Result};
@@ -29,17 +30,8 @@ impl DurableObject for AddressObject {
         Self { sql: state.storage().sql(), state, window: RefCell::new(None), alarm_is_set: Cell::new(false) }
     }
 
-    async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
-        let result = match command(&mut request).await {
-            Ok(command) => self.admit(command),
-            Err(error) => Err(error),
-        };
-        let rows = result.as_ref().map_or(0, |answer| u64::from(answer.admitted));
-        if rows > 0 && !self.alarm_is_set.get() {
-            // Without an alarm the rows are only kept for longer: the next request tries again.
-            self.alarm_is_set.set(self.ring_in(LOOK_MS).await);
-        }
-        Ok(reply(result, rows))
+    async fn fetch(&self, _request: Request) -> worker::Result<Response> {
+        Ok(no_door())
     }
 
     async fn alarm(&self) -> worker::Result<Response> {
@@ -52,6 +44,20 @@ impl DurableObject for AddressObject {
             self.state.storage().delete_all().await?;
         }
         Response::empty()
+    }
+}
+
+#[wasm_bindgen]
+impl AddressObject {
+    /// Answers a command: JSON to JSON.
+    pub async fn ask(&self, command: String) -> String {
+        let result = read(&command).and_then(|command| self.admit(command));
+        let rows = result.as_ref().map_or(0, |answer| u64::from(answer.admitted));
+        if rows > 0 && !self.alarm_is_set.get() {
+            // Without an alarm the rows are only kept for longer: the next request tries again.
+            self.alarm_is_set.set(self.ring_in(LOOK_MS).await);
+        }
+        reply(result, rows)
     }
 }
 

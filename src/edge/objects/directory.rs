@@ -1,9 +1,10 @@
 //! The directory's object: a shell around `crate::directory`.
 
+use wasm_bindgen::prelude::wasm_bindgen;
 use worker::{DurableObject, Env, Request, Response, State, durable_object};
 
 use super::document::Document;
-use super::{command, reply};
+use super::{no_door, read, reply};
 use crate::directory::{Command, Directory, Page};
 use crate::error::Result;
 
@@ -18,12 +19,16 @@ impl DurableObject for DirectoryObject {
         Self { document: Document::new(&state) }
     }
 
-    async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
-        let result = match command(&mut request).await {
-            Ok(command) => self.apply(command),
-            Err(error) => Err(error),
-        };
-        Ok(reply(result, 0))
+    async fn fetch(&self, _request: Request) -> worker::Result<Response> {
+        Ok(no_door())
+    }
+}
+
+#[wasm_bindgen]
+impl DirectoryObject {
+    /// Answers a command: JSON to JSON.
+    pub fn ask(&self, command: &str) -> String {
+        reply(read(command).and_then(|command| self.apply(command)), 0)
     }
 }
 

@@ -10,6 +10,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use futures::lock::Mutex;
+use wasm_bindgen::prelude::wasm_bindgen;
 use worker::{DurableObject, Env, Request, Response, State, Storage, durable_object};
 
 use super::audit_store::AuditStore;
@@ -17,7 +18,7 @@ use super::deliveries::Deliveries;
 use super::document::Document;
 use super::leases::Leases;
 use super::rollup_store::RollupStore;
-use super::{Message, command, reply};
+use super::{Message, no_door, read, reply};
 use crate::alert::{self, delivery::Delivery};
 use crate::config::Snapshot;
 use crate::edge::clock;
@@ -52,23 +53,8 @@ impl DurableObject for ProjectObject {
         Self { document, leases, rollup, deliveries, audit, state, env, flushing: Mutex::new(()) }
     }
 
-    async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
-        Ok(match command(&mut request).await {
-            Ok(Message::Config { command, by }) => reply(self.configure(*command, by.as_ref()).await, 0),
-            Ok(Message::Lease(ask)) => {
-                let answer = self.lease(&ask).await;
-                reply(answer, self.leases.take_rows())
-            }
-            Ok(Message::Room(user)) => reply(self.snapshot().and_then(|snapshot| self.leases.room(&snapshot, &user)), 0),
-            Ok(Message::Version) => reply(self.snapshot().map(|snapshot| snapshot.version), 0),
-            Ok(Message::Rollup(command)) => {
-                let outcome = self.roll_up(*command).await;
-                reply(outcome, self.rollup.borrow_mut().take_rows())
-            }
-            Ok(Message::Audit(command)) => reply(self.snapshot().and_then(|_| self.audit.answer(command)), 0),
-            Ok(Message::Alerts(command)) => reply(self.alerts(command).await, 0),
-            Err(error) => reply::<()>(Err(error), 0),
-        })
+    async fn fetch(&self, _request: Request) -> worker::Result<Response> {
+        Ok(no_door())
     }
 
     async fn alarm(&self) -> worker::Result<Response> {
@@ -87,6 +73,29 @@ impl DurableObject for ProjectObject {
         match pruned {
             Err(error) if error.code() != Code::NotFound => Err(worker::Error::RustError(error.cause().unwrap_or("alarm").to_owned())),
             _ => Response::empty(),
+        }
+    }
+}
+
+#[wasm_bindgen]
+impl ProjectObject {
+    /// Answers a message: JSON to JSON.
+    pub async fn ask(&self, message: String) -> String {
+        match read(&message) {
+            Ok(Message::Config { command, by }) => reply(self.configure(*command, by.as_ref()).await, 0),
+            Ok(Message::Lease(ask)) => {
+                let answer = self.lease(&ask).await;
+                reply(answer, self.leases.take_rows())
+            }
+            Ok(Message::Room(user)) => reply(self.snapshot().and_then(|snapshot| self.leases.room(&snapshot, &user)), 0),
+            Ok(Message::Version) => reply(self.snapshot().map(|snapshot| snapshot.version), 0),
+            Ok(Message::Rollup(command)) => {
+                let outcome = self.roll_up(*command).await;
+                reply(outcome, self.rollup.borrow_mut().take_rows())
+            }
+            Ok(Message::Audit(command)) => reply(self.snapshot().and_then(|_| self.audit.answer(command)), 0),
+            Ok(Message::Alerts(command)) => reply(self.alerts(command).await, 0),
+            Err(error) => reply::<()>(Err(error), 0),
         }
     }
 }

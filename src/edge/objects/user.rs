@@ -7,11 +7,12 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use futures::lock::Mutex;
+use wasm_bindgen::prelude::wasm_bindgen;
 use worker::{DurableObject, Env, Request, Response, State, Storage, durable_object};
 
 use super::carry::carry;
 use super::user_store::{Alarm, UserStore};
-use super::{command, reply};
+use super::{no_door, read, reply};
 use crate::alert;
 use crate::edge::{clock, deployment};
 use crate::error::{Code, Error, Result};
@@ -81,18 +82,8 @@ impl DurableObject for UserObject {
         Self { state, env, core: Rc::new(core) }
     }
 
-    async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
-        let result = match command(&mut request).await {
-            Ok(asked) => self.core.answer(&self.env, asked).await,
-            Err(error) => Err(error),
-        };
-        if let Ok(outcome) = &result {
-            self.keep_up(outcome);
-        }
-        let rows = self.core.store.borrow_mut().take_rows();
-        self.tell_if_many();
-        self.tell_alerts();
-        Ok(reply(result, rows))
+    async fn fetch(&self, _request: Request) -> worker::Result<Response> {
+        Ok(no_door())
     }
 
     async fn alarm(&self) -> worker::Result<Response> {
@@ -107,6 +98,24 @@ impl DurableObject for UserObject {
             }
             Err(error) => Err(worker::Error::RustError(error.cause().unwrap_or("alarm").to_owned())),
         }
+    }
+}
+
+#[wasm_bindgen]
+impl UserObject {
+    /// Answers a command: JSON to JSON.
+    pub async fn ask(&self, command: String) -> String {
+        let result = match read(&command) {
+            Ok(asked) => self.core.answer(&self.env, asked).await,
+            Err(error) => Err(error),
+        };
+        if let Ok(outcome) = &result {
+            self.keep_up(outcome);
+        }
+        let rows = self.core.store.borrow_mut().take_rows();
+        self.tell_if_many();
+        self.tell_alerts();
+        reply(result, rows)
     }
 }
 

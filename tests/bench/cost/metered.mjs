@@ -2,7 +2,7 @@
 // sets it to zero.
 // Always holds: the gateway's own code runs as built and knows nothing of this; what it does after an answer is counted too.
 // Absent: times. An isolate's clock stands still between I/O. And memory that is given back: this is for a bench of seconds.
-import gateway, * as built from "./index.js";
+import gateway, * as built from "./entry.js";
 
 const METER = "/meter";
 const kinds = new Map();
@@ -60,26 +60,34 @@ function settle() {
 }
 
 /** Counts what an object is asked: the name of a command is the only key of its JSON, or all of it. */
-async function note(asked, request) {
-  const command = await request.clone().json();
+function note(asked, text) {
+  const command = JSON.parse(text);
   const name = typeof command === "string" ? command : Object.keys(command)[0];
   asked[name] = (asked[name] ?? 0) + 1;
 }
 
 function metered(kind, Built) {
-  return class {
+  return class extends Built {
     constructor(state, env) {
       if (!patched) patch(state.storage, env.CONFIG);
       kinds.set(state.storage.sql, kind).set(state.storage, kind);
-      const inner = new Built(state, env);
-      const counted = (name, field) => async (...args) => {
-        meter(kind)[field] += 1;
-        if (name === "fetch") await note(meter(kind).asked, args[0]);
-        const answer = await inner[name](...args);
-        stores.set(state.id.toString(), [kind, state.storage.sql.databaseSize]);
-        return answer;
-      };
-      Object.assign(this, { fetch: counted("fetch", "calls"), alarm: counted("alarm", "alarms") });
+      super(state, env);
+    }
+
+    ask(text) {
+      note(meter(kind).asked, text);
+      return this.#counted("calls", () => super.ask(text));
+    }
+
+    alarm() {
+      return this.#counted("alarms", () => super.alarm());
+    }
+
+    async #counted(field, work) {
+      meter(kind)[field] += 1;
+      const answer = await work();
+      stores.set(this.ctx.id.toString(), [kind, this.ctx.storage.sql.databaseSize]);
+      return answer;
     }
   };
 }
