@@ -23,6 +23,7 @@ describe.skipIf(noChromium() !== undefined)("the playground", () => {
   afterAll(() => browser?.close());
 
   interface Visit {
+    project: Project;
     page: Page;
     context: BrowserContext;
     heard: string[];
@@ -39,7 +40,7 @@ describe.skipIf(noChromium() !== undefined)("the playground", () => {
     const token = await project.token("player");
     await page.goto(`${inject("gateway").url}/${more.fragment === false ? "" : `#token=${token}`}`);
     const shot = async (name: string) => void (await page.screenshot({ path: join(OUTPUT, `playground-${name}.png`) }));
-    return { page, context, heard, at: (testId) => page.getByTestId(testId), shot };
+    return { project, page, context, heard, at: (testId) => page.getByTestId(testId), shot };
   }
 
   const replies = ({ page }: Visit) => page.locator('[data-testid="message"][data-role="assistant"]');
@@ -141,6 +142,9 @@ describe.skipIf(noChromium() !== undefined)("the playground", () => {
     await replies(one).last().getByText("on on on").waitFor();
     await one.at("stop").click();
     await one.at("send").waitFor();
+    // The gateway sees a moment after the click that nobody listens, and stores it then.
+    const user = await one.project.user("player");
+    await eventually("the thread has what came", async () => (await user.get("/v1/threads")).json[0]?.messages_count === 2);
     await one.at("composer").fill("and now?");
     await one.at("send").click();
     await finished(one, "You said: and now?");
