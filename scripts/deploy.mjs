@@ -36,8 +36,8 @@ async function dryRun() {
   const outdir = mkdtempSync(join(tmpdir(), "behest-deploy-"));
   try {
     const output = await step("wrangler deploy --dry-run", () => run(WRANGLER, ["deploy", "--dry-run", "--outdir", outdir], { log: "deploy" }));
-    if (!existsSync(join(outdir, "index.js"))) throw new Problem(`wrangler bundled nothing:\n\n${output}`);
-    say(dim(`  ${output.match(/Total Upload: .*/)?.[0] ?? `bundle ${statSync(join(outdir, "index.js")).size} bytes`}`));
+    if (!existsSync(join(outdir, "entry.js"))) throw new Problem(`wrangler bundled nothing:\n\n${output}`);
+    say(dim(`  ${output.match(/Total Upload: .*/)?.[0] ?? `bundle ${statSync(join(outdir, "entry.js")).size} bytes`}`));
   } finally {
     rmSync(outdir, { recursive: true, force: true });
   }

@@ -212,8 +212,8 @@ mod tests {
     #[test]
     fn the_first_grant_tells_of_its_configuration_and_later_ones_may_be_lost() {
         let span = Span { day: 20_000, month: 200 };
-        let lease = |version, grant| Lease { version, grant, ..Lease::default() };
-        let report = |version, grant| Report { epoch: 1, number: 1, version, grant, span, ..Report::default() };
+        let lease = |version, grant| Lease { grant, version, ..Lease::default() };
+        let report = |version, grant| Report { epoch: 1, number: 1, grant, version, span, ..Report::default() };
         let mut holder = Holder::default();
         holder.take(&report(3, 0), span, 0);
         holder.give(&lease(7, 1), 0);
