@@ -13,7 +13,7 @@ function callable(Built) {
       this.#built = new Built(state, env);
     }
 
-    /** A command to its outcome, both JSON. */
+    /** A command to its outcome, both JSON: texts, or responses that carry them if they are large (objects/parcel.rs). */
     ask(command) {
       return this.#built.ask(command);
     }

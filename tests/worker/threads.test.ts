@@ -1,10 +1,11 @@
 // X-Thread-Id: what the model is sent and what is stored, for clients that send only what is new and for clients that send everything.
 // Always holds: the model never sees the history twice; what was answered is stored when the client has the whole answer.
 import { describe, expect, it } from "vitest";
-import { chunk, DONE, event, EVENT_STREAM, FINISH, json, type Step, words } from "../support/script.ts";
+import { chunk, DONE, event, EVENT_STREAM, FINISH, json, reply, type Step, words } from "../support/script.ts";
 import { frames, readStream } from "../support/sse.ts";
+import { type Json, Project } from "../support/project.ts";
 import { Conversation, says } from "../support/thread.ts";
-import { eventually } from "../support/upstream.ts";
+import { eventually, Upstream } from "../support/upstream.ts";
 
 interface Turn {
   sends: string[];
@@ -197,5 +198,33 @@ describe("a reply that was cut", () => {
     talk.upstream.answer((exchange) => json({ choices: [{ index: 0, message: { role: "assistant", content: `saw ${exchange.body.messages.length}` }, finish_reason: "stop" }] }));
     expect(await talk.send(["user: x"])).toBe("saw 1");
     expect(await talk.stored()).toEqual(["user: x", "assistant: saw 1"]);
+  });
+});
+
+describe("what is larger than the platform carries as one value", () => {
+  const MANY = 9 * 1024 * 1024;
+
+  it("comes back from the thread whole: two photos and an emoji", { timeout: 60_000 }, async () => {
+    const one = await Conversation.start();
+    const photo = { role: "user", content: [{ type: "text", text: "😀" }, { type: "image_url", image_url: { url: `data:image/png;base64,${"A".repeat(MANY)}` } }] };
+    for (const _turn of [1, 2]) {
+      const answer = await one.user.open({ model: "m", messages: [photo] }, { headers: { "x-thread-id": one.thread } });
+      expect(answer.status, await answer.text()).toBe(200);
+    }
+    await one.send(["user: which is larger?"]);
+    const sent = one.upstream.last.body.messages;
+    expect(sent.map(({ role }: { role: string }) => role)).toEqual(["user", "assistant", "user", "assistant", "user"]);
+    for (const turn of [0, 2]) expect(sent[turn].content[1].image_url.url.length).toBe(photo.content[1].image_url!.url.length);
+  });
+
+  it("is stored whole: a long reply with an emoji", { timeout: 60_000 }, async () => {
+    const long = `😀${"r".repeat(2 * MANY)}`;
+    const upstream = await Upstream.start((exchange) => reply(exchange.body, long));
+    const project = await Project.create({ providers: { main: upstream.url } });
+    const user = await project.user();
+    const answer = await user.open({ model: "m", messages: [says("user: go on for ever")] }, { headers: { "x-thread-id": "long" } });
+    expect(((await answer.json()) as Json).choices[0].message.content.length).toBe(long.length);
+    const stored = (await user.get("/v1/threads/long/messages")).json as Json[];
+    expect(stored.map(({ content }) => content.length)).toEqual(["go on for ever".length, long.length]);
   });
 });

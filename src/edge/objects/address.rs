@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 
+use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::{DurableObject, Env, Request, Response, SqlStorage, SqlStorageValue, State, durable_object};
 
@@ -49,9 +50,9 @@ impl DurableObject for AddressObject {
 
 #[wasm_bindgen]
 impl AddressObject {
-    /// Answers a command: JSON to JSON.
-    pub async fn ask(&self, command: String) -> String {
-        let result = read(&command).and_then(|command| self.admit(command));
+    /// Answers a command: a parcel of JSON to a parcel of JSON.
+    pub async fn ask(&self, command: JsValue) -> JsValue {
+        let result = read(command).await.and_then(|command| self.admit(command));
         let rows = result.as_ref().map_or(0, |answer| u64::from(answer.admitted));
         if rows > 0 && !self.alarm_is_set.get() {
             // Without an alarm the rows are only kept for longer: the next request tries again.

@@ -1,5 +1,6 @@
 //! The directory's object: a shell around `crate::directory`.
 
+use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::{DurableObject, Env, Request, Response, State, durable_object};
 
@@ -26,9 +27,9 @@ impl DurableObject for DirectoryObject {
 
 #[wasm_bindgen]
 impl DirectoryObject {
-    /// Answers a command: JSON to JSON.
-    pub fn ask(&self, command: &str) -> String {
-        reply(read(command).and_then(|command| self.apply(command)), 0)
+    /// Answers a command: a parcel of JSON to a parcel of JSON.
+    pub async fn ask(&self, command: JsValue) -> JsValue {
+        reply(read(command).await.and_then(|command| self.apply(command)), 0)
     }
 }
 

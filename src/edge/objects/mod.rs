@@ -12,6 +12,7 @@ mod directory;
 mod document;
 mod lease_store;
 mod leases;
+mod parcel;
 mod project;
 mod rollup_store;
 mod sql;
@@ -46,7 +47,7 @@ extern "C" {
     /// A stub as JavaScript knows it: an object's methods are the stub's.
     type RawStub;
     #[wasm_bindgen(method, catch)]
-    fn ask(this: &RawStub, command: &str) -> Result<Promise, JsValue>;
+    fn ask(this: &RawStub, command: &JsValue) -> Result<Promise, JsValue>;
 }
 
 /// The binding of the projects' objects.
@@ -185,8 +186,7 @@ async fn call<T: DeserializeOwned>(env: &Env, binding: &str, name: &str, body: &
 
 async fn exchange(env: &Env, binding: &str, name: &str, command: &str) -> worker::Result<String> {
     let stub: RawStub = env.durable_object(binding)?.get_by_name(name)?.into_rpc();
-    let answer = JsFuture::from(stub.ask(command)?).await?;
-    answer.as_string().ok_or_else(|| worker::Error::RustError("the answer is no text".to_owned()))
+    parcel::unpack(JsFuture::from(stub.ask(&parcel::pack(command)?)?).await?).await
 }
 
 fn encode<T: Serialize>(command: &T) -> Result<String> {
@@ -194,13 +194,16 @@ fn encode<T: Serialize>(command: &T) -> Result<String> {
 }
 
 /// Reads a command inside an object.
-fn read<T: DeserializeOwned>(command: &str) -> Result<T> {
-    serde_json::from_str(command).map_err(|e| Error::server(format!("a command could not be read: {e}")))
+async fn read<T: DeserializeOwned>(command: JsValue) -> Result<T> {
+    let text = parcel::unpack(command).await.map_err(|e| Error::server(format!("a command did not arrive: {e}")))?;
+    serde_json::from_str(&text).map_err(|e| Error::server(format!("a command could not be read: {e}")))
 }
 
 /// Answers from inside an object.
-fn reply<T: Serialize>(result: Result<T>, rows: u64) -> String {
-    serde_json::to_string(&Envelope { result, rows }).unwrap_or_default()
+fn reply<T: Serialize>(result: Result<T>, rows: u64) -> JsValue {
+    let text = serde_json::to_string(&Envelope { result, rows }).unwrap_or_default();
+    // Nothing is no text: the caller says so.
+    parcel::pack(&text).unwrap_or_default()
 }
 
 /// What an object that is fetched from answers: `workers-rs` wants every object to have that door, and nobody comes through it.

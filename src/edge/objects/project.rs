@@ -10,6 +10,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use futures::lock::Mutex;
+use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::{DurableObject, Env, Request, Response, State, Storage, durable_object};
 
@@ -79,9 +80,9 @@ impl DurableObject for ProjectObject {
 
 #[wasm_bindgen]
 impl ProjectObject {
-    /// Answers a message: JSON to JSON.
-    pub async fn ask(&self, message: String) -> String {
-        match read(&message) {
+    /// Answers a message: a parcel of JSON to a parcel of JSON.
+    pub async fn ask(&self, message: JsValue) -> JsValue {
+        match read(message).await {
             Ok(Message::Config { command, by }) => reply(self.configure(*command, by.as_ref()).await, 0),
             Ok(Message::Lease(ask)) => {
                 let answer = self.lease(&ask).await;

@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use futures::lock::Mutex;
+use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::{DurableObject, Env, Request, Response, State, Storage, durable_object};
 
@@ -103,9 +104,9 @@ impl DurableObject for UserObject {
 
 #[wasm_bindgen]
 impl UserObject {
-    /// Answers a command: JSON to JSON.
-    pub async fn ask(&self, command: String) -> String {
-        let result = match read(&command) {
+    /// Answers a command: a parcel of JSON to a parcel of JSON.
+    pub async fn ask(&self, command: JsValue) -> JsValue {
+        let result = match read(command).await {
             Ok(asked) => self.core.answer(&self.env, asked).await,
             Err(error) => Err(error),
         };
